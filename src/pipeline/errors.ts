@@ -1,0 +1,41 @@
+/** The few errors that somebody catches. All others are plain `Error`s. */
+
+/** The caller's mistake in arguments: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** A configuration that cannot be used: exit code 2. `problems` are complete lines, one per mistake. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** A peer that is away, stalled or broken. What was not confirmed is sent again after a pause. */
+export class PeerError extends Error {
+  override readonly name = "PeerError";
+}
+
+/** Something that may work later: exit code 75. */
+export class TryLaterError extends Error {
+  override readonly name = "TryLaterError";
+}
+
+/** The text of anything thrown, with the causes that add something. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.message === "" ? error.name : error.message;
+  const cause = error.cause === undefined ? "" : errorText(error.cause);
+  return cause === "" || own.includes(cause) ? own : `${own}: ${cause}`;
+}
+
+/** A copy of `error`'s text prefixed by action, object and state, as all messages of the agent are. */
+export function failure(verb: string, what: string, error: unknown, hint?: string): Error {
+  const text = `Cannot ${verb} ${what}: ${errorText(error)}`;
+  return new Error(hint === undefined ? text : `${text}\nTry: ${hint}`, { cause: error });
+}

@@ -1,0 +1,24 @@
+/** What a sink is. It does one hop: it hands records to a peer and says when the peer holds them. */
+import type { Batch } from "./batch.ts";
+
+/** A record that the peer refused for good; it will not be sent again. */
+export interface Rejection {
+  /** Index of the record in its batch. */
+  readonly index: number;
+  /** The peer's words, for example `500 message too long`. */
+  readonly reason: string;
+}
+
+/** Something that takes batches. Closed by whoever opened it. */
+export interface Sink extends AsyncDisposable {
+  /** Name in the configuration; part of the checkpoint's name. */
+  readonly id: string;
+  /** Records per batch that suit the sink: a fraction of its window. */
+  readonly batchRecords: number;
+  /**
+   * Resolves when the peer holds every record that is not among the rejections. Several calls may be open at once;
+   * records arrive in the order of the calls. After a failure every open call rejects with a `PeerError`; the next call
+   * begins anew, and the caller repeats what was not confirmed, in order.
+   */
+  send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]>;
+}

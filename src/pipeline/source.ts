@@ -1,0 +1,25 @@
+/** What a source is. It does one hop: it reads; the pump counts, retries and commits. */
+import type { Batch } from "./batch.ts";
+import type { Position } from "./checkpoint.ts";
+
+/** How large a batch may be. A sink with a window wants batches that are a fraction of it. */
+export interface BatchLimits {
+  /** Records per batch, ≥ 1. */
+  readonly maxRecords: number;
+  /** Bytes per batch, ≥ 1; one record that is longer alone is allowed. */
+  readonly maxBytes: number;
+}
+
+/** Something that yields batches. */
+export interface Source {
+  /** Name in the configuration; part of the checkpoint's name. */
+  readonly id: string;
+  /** Whether `read` can start again at a position. What cannot is on its peer's side or lost when we die. */
+  readonly replayable: boolean;
+  /**
+   * Yields batches from `from` (from the configured start when undefined) until the source ends or `signal` aborts;
+   * an abort ends the iteration without an error. Closes what it opened when the iteration ends.
+   * May be called again after it ended.
+   */
+  read(from: Position | undefined, limits: BatchLimits, signal: AbortSignal): AsyncIterable<Batch>;
+}
