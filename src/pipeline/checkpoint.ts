@@ -1,7 +1,9 @@
 /** What a position is, and who keeps it. */
 
 /** One key of a position: JSON values only. */
-export type PositionValue = null | boolean | number | string | readonly PositionValue[] | { readonly [key: string]: PositionValue };
+export type PositionValue = null | boolean | number | string | readonly PositionValue[] | {
+  readonly [key: string]: PositionValue;
+};
 
 /**
  * Where a source stands: a small map, one key per thing that moves on its own (a file, a journal, a connection).

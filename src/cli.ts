@@ -1,0 +1,68 @@
+/** The table of commands; arguments in, exit code out. Each command is loaded only when it is asked for. */
+import type { CommandContext, CommandModule } from "./commands/context.ts";
+import { ConfigError, errorText, TryLaterError, UsageError } from "./pipeline/errors.ts";
+
+interface CommandEntry {
+  readonly summary: string;
+  load(): Promise<CommandModule>;
+}
+
+const commands: Readonly<Record<string, CommandEntry>> = {
+  tap: { summary: "copy stdin to stdout, and to a shipper that listens", load: () => import("./commands/tap.ts") },
+  ship: { summary: "read sources, apply rules, deliver to sinks", load: () => import("./commands/ship.ts") },
+  collect: { summary: "receive logs and keep them in files", load: () => import("./commands/collect.ts") },
+  check: { summary: "check configuration, certificates, paths and peers", load: () => import("./commands/check.ts") },
+  version: { summary: "print the version", load: () => import("./commands/version.ts") },
+};
+
+/** Runs the command that `words` name and returns its exit code; everything thrown becomes text on stderr. */
+export async function runCommandLine(words: readonly string[], context: CommandContext): Promise<number> {
+  try {
+    return await dispatch(words, context);
+  } catch (error) {
+    complain(error);
+    if (error instanceof UsageError || error instanceof ConfigError) return 2;
+    return error instanceof TryLaterError ? 75 : 1;
+  }
+}
+
+async function dispatch(words: readonly string[], context: CommandContext): Promise<number> {
+  const [name, ...rest] = words;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    context.print(helpText());
+    return name === undefined ? 2 : 0;
+  }
+  const wanted = name === "--version" || name === "-V" ? "version" : name;
+  if (!Object.hasOwn(commands, wanted)) throw new UsageError(unknownCommand(name));
+  const command = await commands[wanted]!.load();
+  return await command.run(rest, context);
+}
+
+function helpText(): string {
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  agent ${name.padEnd(9)} ${summary}`);
+  return `agent: logs and evidence off a machine\n\n${rows.join("\n")}\n\nEach has its own help: agent ship --help\n`;
+}
+
+function unknownCommand(name: string): string {
+  const near = Object.keys(commands).find((known) => editDistance(known, name) <= 2);
+  const hint = near === undefined ? `one of ${Object.keys(commands).join(", ")}` : `agent ${near}`;
+  return `unknown command "${name}"\nTry: ${hint}`;
+}
+
+/** Levenshtein's distance; the words are short. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+function complain(error: unknown): void {
+  const text = error instanceof ConfigError ? error.problems.join("\n") : `agent: ${errorText(error)}`;
+  Deno.stderr.writeSync(new TextEncoder().encode(text + "\n"));
+}
