@@ -1,0 +1,162 @@
+/** Listens for peers: TCP or TLS, with client certificates demanded and checked. */
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { failure } from "../pipeline/errors.ts";
+import { Connection } from "../system/connection.ts";
+import { type Credentials, loadCredentials } from "./credentials.ts";
+import { describeRefusal, formatAddress, type TlsOptions } from "./dial.ts";
+import { type CertificateFacts, peerIdentity, refusalOfPeer } from "./peer_name.ts";
+
+/** Where and how to listen. */
+export interface ListenOptions {
+  readonly host: string;
+  /** 0..65535; 0 takes a free one. */
+  readonly port: number;
+  /** With `ca`, a client must present a certificate that it signed. */
+  readonly tls?: TlsOptions;
+  /** Deadline for a TLS handshake; default 30 s. */
+  readonly handshakeTimeoutMs?: number;
+}
+
+/** A peer that came, and the name that it proved with its certificate. */
+export interface Arrival {
+  readonly connection: Connection;
+  readonly peerName?: string;
+}
+
+/** A listener; dispose it to stop listening. Connections that it handed out live on. */
+export interface Listener extends AsyncDisposable {
+  /** `host:port` as bound. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Listens until disposed.
+ * @param arrived called for each peer that may come in; it owns the connection
+ * @param refused called with one line for each that may not
+ * @throws when the address cannot be bound or the certificate cannot be used
+ */
+export async function listen(
+  options: ListenOptions,
+  arrived: (arrival: Arrival) => void,
+  refused: (reason: string) => void,
+): Promise<Listener> {
+  const server = options.tls === undefined ? createServer() : openTlsServer(options, options.tls, refused);
+  server.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Socket | TLSSocket) => {
+    const address = formatAddress(socket.remoteAddress ?? "?", socket.remotePort ?? 0);
+    socket.on("error", () => {}); // until a Connection takes over; it reports for itself
+    const verdict = options.tls?.ca === undefined ? { names: [] } : judge(socket as TLSSocket, options.tls);
+    if ("refusal" in verdict) {
+      refused(`refused ${address}: ${verdict.refusal}`);
+      socket.destroy();
+      return;
+    }
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+    const peerName = verdict.names[0];
+    arrived({ connection: new Connection(socket, address), ...(peerName === undefined ? {} : { peerName }) });
+  });
+  await bind(server, options);
+  const port = (server.address() as { port: number }).port;
+  return { port, address: formatAddress(options.host, port), [Symbol.asyncDispose]: () => closeServer(server) };
+}
+
+function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason: string) => void): Server {
+  let credentials = requireServerPair(tls);
+  const server = createTlsServer({
+    ...secureContext(credentials),
+    requestCert: tls.ca !== undefined,
+    rejectUnauthorized: false, // decided in judge, where the reason can be told
+    minVersion: tls.minVersion ?? "TLSv1.2",
+    handshakeTimeout: options.handshakeTimeoutMs ?? 30_000,
+  });
+  server.on("tlsClientError", (error: Error, socket: Socket) => {
+    refused(`refused ${formatAddress(socket?.remoteAddress ?? "?", socket?.remotePort ?? 0)}: ${error.message}`);
+  });
+  // A renewed certificate serves the next handshake; a bad file is said once per change and the old pair goes on.
+  const timer = setInterval(() => {
+    const fresh = reloadPair(tls, credentials, refused);
+    if (fresh === undefined) return;
+    credentials = fresh;
+    server.setSecureContext(secureContext(credentials));
+  }, 10_000);
+  server.on("close", () => clearInterval(timer));
+  return server;
+}
+
+function secureContext(credentials: Credentials): { ca?: string; cert: string; key: string } {
+  return {
+    ...(credentials.ca === undefined ? {} : { ca: credentials.ca }),
+    cert: credentials.cert!,
+    key: credentials.key!,
+  };
+}
+
+function requireServerPair(tls: TlsOptions): Credentials {
+  const credentials = loadCredentials(tls);
+  if (credentials.cert === undefined) {
+    throw new Error(
+      "Cannot serve TLS: no certificate is named\nTry: --cert FILE --key FILE, or the keys tls.cert and tls.key",
+    );
+  }
+  return credentials;
+}
+
+const complaints = new WeakMap<TlsOptions, string>();
+
+function reloadPair(tls: TlsOptions, old: Credentials, refused: (reason: string) => void): Credentials | undefined {
+  try {
+    const fresh = requireServerPair(tls);
+    complaints.delete(tls);
+    return fresh.cert === old.cert && fresh.key === old.key && fresh.ca === old.ca ? undefined : fresh;
+  } catch (error) {
+    const text = (error as Error).message;
+    if (complaints.get(tls) !== text) refused(`kept the certificate in use: ${text}`);
+    complaints.set(tls, text);
+    return undefined;
+  }
+}
+
+/** Fails closed: no certificate, no chain or no permitted name means no connection. */
+function judge(socket: TLSSocket, tls: TlsOptions): { names: readonly string[] } | { refusal: string } {
+  const certificate = socket.getPeerCertificate() as CertificateFacts | null | undefined;
+  if (certificate === null || certificate === undefined || Object.keys(certificate).length === 0) {
+    return { refusal: "it presents no certificate, and one is demanded" };
+  }
+  const identity = peerIdentity(certificate);
+  if (!socket.authorized) {
+    return {
+      refusal: `certificate of ${identity.names.join(", ") || "nobody"}: ${
+        describeRefusal(String(socket.authorizationError))
+      }`,
+    };
+  }
+  const mode = tls.authMode === "name" && tls.permittedPeer.length === 0 ? "certvalid" : tls.authMode;
+  const refusal = refusalOfPeer(identity, mode, tls.permittedPeer);
+  return refusal === undefined ? { names: identity.names } : { refusal };
+}
+
+function bind(server: Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: Error & { code?: string }) => {
+      const text = error.code === "EADDRINUSE" ? new Error("the address is in use") : error;
+      reject(
+        failure(
+          "listen on",
+          formatAddress(options.host, options.port),
+          text,
+          "stop the other program, or choose another port",
+        ),
+      );
+    });
+    server.listen(options.port, options.host, 4096, () => resolve());
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    setTimeout(resolve, 100).unref?.(); // close waits for connections, which live on by design
+  });
+}

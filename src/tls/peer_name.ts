@@ -1,0 +1,94 @@
+/**
+ * Whether a peer's certificate is one that we permit: names with wildcards per label, or fingerprints. Pure.
+ * Stricter than librelp where librelp has holes: names are compared case-insensitively, DNS names of the SAN first,
+ * the CN only where there is no SAN, and no other kind of SAN counts.
+ *
+ * @see RFC 6125 section 6.4, RFC 5425 section 5.2
+ */
+
+/** How a peer is recognised, besides its chain: `name`, `fingerprint`, or `certvalid` for the chain alone. */
+export type AuthMode = "name" | "fingerprint" | "certvalid";
+
+/** What a certificate says about its owner. */
+export interface PeerIdentity {
+  /** DNS names and IP addresses of the SAN; the CN when there is no SAN at all. */
+  readonly names: readonly string[];
+  /** Upper-case hex with colons. */
+  readonly sha1: string;
+  readonly sha256: string;
+}
+
+/** The parts of node's peer certificate that identify its owner. */
+export interface CertificateFacts {
+  readonly subject?: { readonly CN?: string | readonly string[] };
+  readonly subjectaltname?: string;
+  readonly fingerprint?: string;
+  readonly fingerprint256?: string;
+}
+
+/** The identity in a certificate as `getPeerCertificate()` gives it. */
+export function peerIdentity(certificate: CertificateFacts): PeerIdentity {
+  const alternatives = splitAlternatives(certificate.subjectaltname ?? "");
+  const common = certificate.subject?.CN;
+  const commonNames = common === undefined ? [] : typeof common === "string" ? [common] : [...common];
+  return {
+    names: (certificate.subjectaltname ?? "") === "" ? commonNames : alternatives,
+    sha1: certificate.fingerprint ?? "",
+    sha256: certificate.fingerprint256 ?? "",
+  };
+}
+
+/**
+ * Why a peer is not permitted, with what it presented; undefined when it is. An empty list permits nobody in the modes
+ * `name` and `fingerprint`.
+ */
+export function refusalOfPeer(
+  identity: PeerIdentity,
+  mode: AuthMode,
+  permitted: readonly string[],
+): string | undefined {
+  if (mode === "certvalid") return undefined;
+  if (mode === "fingerprint") {
+    const known = permitted.some((text) => matchesFingerprint(text, identity));
+    return known ? undefined : `fingerprint SHA256:${identity.sha256} is not permitted (SHA1:${identity.sha1})`;
+  }
+  if (identity.names.some((name) => permitted.some((pattern) => matchesName(pattern, name)))) return undefined;
+  const presented = identity.names.length === 0 ? "no name" : identity.names.join(", ");
+  return `it presents ${presented}; permitted: ${permitted.join(", ") || "nobody"}`;
+}
+
+/** Whether `name` matches `pattern`: equal label by label, where a label of the pattern may be `*`, `*x` or `x*`. */
+export function matchesName(pattern: string, name: string): boolean {
+  const wanted = labelsOf(pattern);
+  const given = labelsOf(name);
+  return wanted.length === given.length && wanted.every((label, i) => matchesLabel(label, given[i]!));
+}
+
+/** Whether `text` (`SHA1:…` or `SHA256:…`, with or without colons, any case) names this certificate. */
+export function matchesFingerprint(text: string, identity: PeerIdentity): boolean {
+  const match = /^(sha1|sha256):([0-9a-f:]+)$/i.exec(text.trim());
+  if (match === null) return false;
+  const bytes = (hex: string): string => hex.replaceAll(":", "").toUpperCase();
+  const own = bytes(match[1]!.toLowerCase() === "sha1" ? identity.sha1 : identity.sha256);
+  return own !== "" && own === bytes(match[2]!);
+}
+
+function labelsOf(name: string): readonly string[] {
+  return name.toLowerCase().replace(/\.$/, "").split(".");
+}
+
+function matchesLabel(pattern: string, label: string): boolean {
+  if (pattern === "*") return label !== "";
+  if (label.includes("*")) return false;
+  if (pattern.startsWith("*")) return label.endsWith(pattern.slice(1)) && !pattern.slice(1).includes("*");
+  if (pattern.endsWith("*")) return label.startsWith(pattern.slice(0, -1)) && !pattern.slice(0, -1).includes("*");
+  return pattern === label;
+}
+
+/** `DNS:a, IP Address:1.2.3.4, email:x` → names that count. Quoted entries (odd characters inside) never count. */
+function splitAlternatives(text: string): readonly string[] {
+  return text.split(/,\s*/).flatMap((entry) => {
+    const match = /^(DNS|IP Address):([^"]+)$/.exec(entry);
+    return match === null ? [] : [match[2]!];
+  });
+}
