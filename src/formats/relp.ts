@@ -181,6 +181,13 @@ export class FrameEncoder {
     }
   }
 
+  /** Appends bytes that are frames already. The buffer grows as needed. */
+  appendRaw(frames: Uint8Array): void {
+    if (this.#bytes.length - this.#length < frames.length) this.#grow(this.#length + frames.length);
+    this.#bytes.set(frames, this.#length);
+    this.#length += frames.length;
+  }
+
   #makeRoom(needed: number): boolean {
     if (this.#bytes.length - this.#length >= needed) return true;
     if (this.#length > 0) return false;

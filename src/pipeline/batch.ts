@@ -36,7 +36,7 @@ export interface Batch {
   readonly bounds: Uint32Array;
   /** Number of records, 0 or more. */
   readonly count: number;
-  /** Whether the records lie back to back, each followed by exactly one LF, so that one write takes them all. */
+  /** Whether the records lie back to back, each followed by one LF and none with an LF inside: one write takes all. */
   readonly packed: boolean;
   readonly origin: Origin;
   /** Where the source stands after the last record; merged into its checkpoint once everything is delivered. */

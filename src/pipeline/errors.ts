@@ -21,6 +21,11 @@ export class PeerError extends Error {
   override readonly name = "PeerError";
 }
 
+/** A peer that is gone for good (a closed pipe): the pump ends with it instead of trying again. */
+export class GoneError extends Error {
+  override readonly name = "GoneError";
+}
+
 /** Something that may work later: exit code 75. */
 export class TryLaterError extends Error {
   override readonly name = "TryLaterError";

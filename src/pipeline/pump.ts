@@ -12,12 +12,12 @@
 import { type BackoffLimits, backoffMs, pause } from "./backoff.ts";
 import type { Batch } from "./batch.ts";
 import type { Checkpoints } from "./checkpoint.ts";
-import { errorText } from "./errors.ts";
+import { errorText, GoneError } from "./errors.ts";
 import type { Rule } from "./rule.ts";
 import type { Rejection, Sink } from "./sink.ts";
 import type { Source } from "./source.ts";
 
-/** What happens to a pump that others want to know. Called synchronously; must not throw. */
+/** What happens in a pump that others want to know. Called synchronously; must not throw. */
 export interface PumpObserver {
   /** A batch came from the source, before rules. */
   received?(records: number): void;
@@ -164,18 +164,21 @@ class Pump {
 
   /** Tries until the oldest batch is through or it is time to go; then everything unconfirmed is on its way again. */
   async #recover(firstError: unknown): Promise<void> {
-    const { observer, backoff } = this.#options;
+    const { observer, backoff, sink } = this.#options;
     const sinceMs = performance.now();
     this.#recovering = true;
     let error = firstError;
     for (let attempt = 1;; attempt++) {
       await this.#collectFailed();
+      if (error instanceof GoneError) this.#givenUp = true;
       if (this.#stop.aborted) this.#givenUp = true;
+      if (error instanceof GoneError) throw error;
       if (this.#finished()) return;
       if (attempt === 1) observer?.down?.(errorText(error));
       else observer?.stillDown?.(errorText(error), attempt);
       await pause(backoffMs(backoff, attempt), this.#stop, this.#cut);
       if (this.#stop.aborted) continue;
+      sink.reset();
       const head = this.#flights[0]!;
       head.sent ??= this.#send(head.batch);
       try {

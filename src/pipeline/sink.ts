@@ -17,8 +17,10 @@ export interface Sink extends AsyncDisposable {
   readonly batchRecords: number;
   /**
    * Resolves when the peer holds every record that is not among the rejections. Several calls may be open at once;
-   * records arrive in the order of the calls. After a failure every open call rejects with a `PeerError`; the next call
-   * begins anew, and the caller repeats what was not confirmed, in order.
+   * records arrive in the order of the calls. After a failure every open call and every further one rejects, so that
+   * nothing overtakes what failed, until `reset`; then the callers repeat what was not confirmed, each in order.
    */
   send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]>;
+  /** Ends the state of failure; nothing happens where there is none. */
+  reset(): void;
 }

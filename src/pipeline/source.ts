@@ -1,6 +1,6 @@
 /** What a source is. It does one hop: it reads; the pump counts, retries and commits. */
 import type { Batch } from "./batch.ts";
-import type { Position } from "./checkpoint.ts";
+import type { Checkpoints, Position } from "./checkpoint.ts";
 
 /** How large a batch may be. A sink with a window wants batches that are a fraction of it. */
 export interface BatchLimits {
@@ -10,12 +10,14 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
-/** Something that yields batches. */
-export interface Source {
+/** Something that yields batches. Disposed, where it can be, after everything it gave is settled. */
+export interface Source extends Partial<AsyncDisposable> {
   /** Name in the configuration; part of the checkpoint's name. */
   readonly id: string;
   /** Whether `read` can start again at a position. What cannot is on its peer's side or lost when we die. */
   readonly replayable: boolean;
+  /** For a source whose peer waits for an answer: to commit here is to answer it. */
+  readonly acknowledgements?: Checkpoints;
   /**
    * Yields batches from `from` (from the configured start when undefined) until the source ends or `signal` aborts;
    * an abort ends the iteration without an error. Closes what it opened when the iteration ends.

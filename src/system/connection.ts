@@ -62,6 +62,21 @@ export class Connection {
     });
   }
 
+  /** Ends the reading alone: a pending `read` returns undefined, writing goes on. */
+  stopReading(): void {
+    this.#socket.pause();
+    this.#end(undefined);
+  }
+
+  /** Resolves when the socket is closed on both sides; a peer that ended its side is not waited for longer than 10 s. */
+  whenClosed(): Promise<void> {
+    if (this.#socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.destroy(), 10_000);
+      this.#socket.once("close", () => (clearTimeout(timer), resolve()));
+    });
+  }
+
   /** Whether the connection can no longer be written to. */
   get closed(): boolean {
     return this.#socket.destroyed;

@@ -40,3 +40,21 @@ function openLockFile(folder: string, path: string): Deno.FsFile {
     );
   }
 }
+
+/**
+ * Locks a folder without leaving a file in it: flock(2) of the folder itself. For folders that belong to the user.
+ * @throws when another process holds it
+ */
+export function lockFolderItself(folder: string): Disposable {
+  try {
+    Deno.mkdirSync(folder, { recursive: true });
+    const handle = Deno.openSync(folder, { read: true });
+    if (handle.tryLockSync(true)) return { [Symbol.dispose]: () => handle.close() };
+    handle.close();
+  } catch (error) {
+    throw failure("write to", `folder "${folder}"`, error, "make it writable, or name another");
+  }
+  throw new Error(
+    `Cannot write to folder "${folder}": another agent writes to it\nTry: stop that agent, or name another folder`,
+  );
+}

@@ -1,0 +1,264 @@
+/**
+ * One RELP session over one connection: `open`, then frames and answers until it breaks or is closed.
+ * The reader of answers is a task of its own, so that answers are taken while nothing is sent.
+ */
+import type { Batch } from "../../pipeline/batch.ts";
+import { PeerError } from "../../pipeline/errors.ts";
+import type { Rejection } from "../../pipeline/sink.ts";
+import { commands, encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../formats/relp.ts";
+import type { Connection } from "../../system/connection.ts";
+import type { PayloadHeader } from "../../formats/forward.ts";
+import { type Answer, AnswerReader } from "./answers.ts";
+import { Delivery, Window } from "./window.ts";
+
+/** How a session behaves. */
+export interface SessionOptions {
+  /** Frames without an answer at the most. */
+  readonly windowSize: number;
+  /** Silence of the peer, while something is unanswered, that ends the session. */
+  readonly timeoutMs: number;
+  /** Own version, for the offers. */
+  readonly version: string;
+}
+
+interface Work {
+  readonly batch: Batch;
+  readonly header: PayloadHeader;
+  readonly delivery: Delivery;
+}
+
+/** An open session. Closed by the sink. */
+export class RelpSession {
+  readonly #connection: Connection;
+  readonly #options: SessionOptions;
+  readonly #window: Window;
+  readonly #frames = new FrameEncoder(128 * 1024);
+  readonly #queue: Work[] = [];
+  readonly #answers = new AnswerReader();
+  #next = 2;
+  #writing = false;
+  #failure: PeerError | undefined;
+  #watchdog: ReturnType<typeof setTimeout> | undefined;
+  #heardAtMs = performance.now();
+  #closeAnswered: (() => void) | undefined;
+  /** The newest delivery: answered last. */
+  #last: Delivery | undefined;
+
+  private constructor(connection: Connection, options: SessionOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#window = new Window(options.windowSize, 2);
+  }
+
+  /** Sends `open` and waits for its answer. Takes over the connection. @throws {PeerError} */
+  static async open(connection: Connection, options: SessionOptions): Promise<RelpSession> {
+    const session = new RelpSession(connection, options);
+    const timer = setTimeout(() => connection.destroy(), options.timeoutMs);
+    try {
+      await connection.write(encodeFrame(1, "open", encodeOffers(options.version)));
+      await session.#readOpenAnswer();
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    session.#readAnswers();
+    return session;
+  }
+
+  /** Whether no more may be sent: the session is broken. */
+  get broken(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Frames sent so far, `open` included. */
+  get frames(): number {
+    return this.#next - 1;
+  }
+
+  /** Resolves when everything sent so far is answered or has failed. */
+  async drained(): Promise<void> {
+    await this.#last?.done.catch(() => {});
+  }
+
+  /** Queues a batch of one or more records; resolves when every one of them is answered. @throws {PeerError} */
+  send(batch: Batch, header: PayloadHeader): Promise<readonly Rejection[]> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const delivery = new Delivery(batch.count);
+    if (this.#window.empty) this.#heardAtMs = performance.now();
+    this.#window.add(delivery);
+    this.#last = delivery;
+    this.#queue.push({ batch, header, delivery });
+    this.#watch();
+    this.#write();
+    return delivery.done;
+  }
+
+  /** Says `close`, waits for the answer no longer than `deadlineMs`, and ends the connection. */
+  async close(deadlineMs: number): Promise<void> {
+    clearTimeout(this.#watchdog);
+    if (this.#failure !== undefined) return;
+    const answered = new Promise<void>((resolve) => this.#closeAnswered = resolve);
+    const timer = setTimeout(() => this.#closeAnswered?.(), deadlineMs);
+    try {
+      await Promise.race([this.#connection.write(encodeFrame(this.#next++, "close")), answered]);
+      await answered;
+    } catch {
+      // The peer went first; everything that it confirmed is known.
+    } finally {
+      clearTimeout(timer);
+      this.#fail(new PeerError("Cannot send: the session is closed"));
+    }
+  }
+
+  /** Ends the session at once; unanswered batches reject with `reason`. */
+  cut(reason: string): void {
+    this.#fail(new PeerError(`Cannot deliver to ${this.#connection.peerAddress}: ${reason}`));
+  }
+
+  async #readOpenAnswer(): Promise<void> {
+    const address = this.#connection.peerAddress;
+    for (;;) {
+      const chunk = await this.#connection.read();
+      if (chunk === undefined) {
+        throw new PeerError(
+          `Cannot open a RELP session with ${address}: it closed the connection or did not answer within ${this.#options.timeoutMs} ms`,
+        );
+      }
+      let refusal: string | undefined;
+      let answered = false;
+      const rest = this.#answers.read(chunk, (answer) => {
+        if (answer.transaction !== 1) return `answer to transaction ${answer.transaction} before that to open`;
+        answered = true;
+        refusal = refusalOfOpen(answer);
+        return undefined;
+      });
+      if (rest !== undefined) throw new PeerError(`Cannot open a RELP session with ${address}: ${rest}`);
+      if (refusal !== undefined) throw new PeerError(`Cannot open a RELP session with ${address}: ${refusal}`);
+      if (answered) return;
+    }
+  }
+
+  /** Writes while there is something to send and room in the window; one task at a time. */
+  async #write(): Promise<void> {
+    if (this.#writing) return;
+    this.#writing = true;
+    try {
+      while (this.#fillFrames()) {
+        await this.#connection.write(this.#frames.written);
+        this.#frames.clear();
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  /** Encodes what the window and the buffer take; false when there is nothing worth a write now. */
+  #fillFrames(): boolean {
+    if (this.#failure !== undefined) return false;
+    let room = this.#window.room(this.#next);
+    // While the window is nearly full, wait for more room: a write per answer would cost a packet per record.
+    if (room < this.#window.size / 4 && room < this.#unsentRecords()) return false;
+    while (room > 0 && this.#queue.length > 0) {
+      const { batch, header, delivery } = this.#queue[0]!;
+      const before = delivery.sent;
+      const full = this.#encode(batch, header, delivery, room);
+      room -= delivery.sent - before;
+      if (delivery.sent === batch.count) this.#queue.shift();
+      if (full) break;
+    }
+    return this.#frames.length > 0;
+  }
+
+  /** Encodes up to `room` records; true when the buffer is full. */
+  #encode(batch: Batch, header: PayloadHeader, delivery: Delivery, room: number): boolean {
+    const { bytes, bounds } = batch;
+    const end = Math.min(batch.count, delivery.sent + room);
+    while (delivery.sent < end) {
+      const start = bounds[2 * delivery.sent]!;
+      const prefix = bytes[start] === 32 ? header.beforeSpace : header.beforeText;
+      if (!this.#frames.append(this.#next, commands.syslog, prefix, bytes, start, bounds[2 * delivery.sent + 1]!)) {
+        return true;
+      }
+      this.#next++;
+      delivery.sent++;
+    }
+    return false;
+  }
+
+  #unsentRecords(): number {
+    let sum = 0;
+    for (const { delivery } of this.#queue) sum += delivery.count - delivery.sent;
+    return sum;
+  }
+
+  async #readAnswers(): Promise<void> {
+    try {
+      for (;;) {
+        const chunk = await this.#connection.read();
+        if (chunk === undefined) {
+          throw new PeerError(`Cannot deliver to ${this.#connection.peerAddress}: the peer closed the connection`);
+        }
+        this.#heardAtMs = performance.now();
+        const mistake = this.#answers.read(chunk, (answer) => this.#take(answer));
+        if (mistake !== undefined) throw new PeerError(`Cannot deliver to ${this.#connection.peerAddress}: ${mistake}`);
+        this.#write();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Takes one answer; the result is what is wrong with it. */
+  #take(answer: Answer): string | undefined {
+    if (answer.hint === "serverclose") return "the peer ends the session (serverclose)";
+    if (this.#closeAnswered !== undefined && answer.transaction === this.#next - 1) {
+      this.#closeAnswered();
+      return undefined;
+    }
+    if (answer.mistake !== undefined) return answer.mistake;
+    const known = this.#window.answer(
+      answer.transaction,
+      answer.code === 200 ? undefined : `${answer.code} ${answer.text}`.trim(),
+    );
+    return known ? undefined : `answer to transaction ${answer.transaction}, which is not open`;
+  }
+
+  /** One timer while something is unanswered; none when idle. */
+  #watch(): void {
+    if (this.#watchdog !== undefined) return;
+    this.#watchdog = setTimeout(() => {
+      this.#watchdog = undefined;
+      if (this.#failure !== undefined || this.#window.empty) return;
+      if (performance.now() - this.#heardAtMs >= this.#options.timeoutMs) {
+        this.cut(`no answer for ${this.#options.timeoutMs} ms`);
+      } else this.#watch();
+    }, Math.min(1_000, this.#options.timeoutMs));
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = cause instanceof PeerError ? cause : new PeerError(String(cause), { cause });
+    clearTimeout(this.#watchdog);
+    this.#queue.length = 0;
+    this.#connection.destroy();
+    for (const delivery of this.#window.drain()) {
+      delivery.done.catch(() => {});
+      delivery.reject(this.#failure);
+    }
+  }
+}
+
+/** Why the answer to `open` is not good enough; undefined when it is. */
+function refusalOfOpen(answer: Answer): string | undefined {
+  if (answer.mistake !== undefined) return answer.mistake;
+  if (answer.code !== 200) return `it answers ${answer.code} ${answer.text}`;
+  const offers = parseOffers(answer.data);
+  const version = offers.get("relp_version");
+  if (version !== undefined && version !== "0") return `it answers with RELP version ${version}, and 0 was offered`;
+  const accepted = (offers.get("commands") ?? "").split(",").includes("syslog");
+  return accepted ? undefined : "it does not offer the command syslog";
+}

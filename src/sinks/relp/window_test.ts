@@ -1,0 +1,54 @@
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import { Delivery, Window } from "./window.ts";
+
+function windowOf(size: number, ...counts: readonly number[]): { window: Window; deliveries: readonly Delivery[] } {
+  const window = new Window(size, 2);
+  const deliveries = counts.map((count) => new Delivery(count));
+  for (const delivery of deliveries) window.add(delivery);
+  return { window, deliveries };
+}
+
+Deno.test("Window.room() counts from the start of the oldest delivery", () => {
+  const { window, deliveries } = windowOf(10, 4, 4);
+  deliveries[0]!.sent = 4;
+  deliveries[1]!.sent = 2;
+  strictEqual(window.room(8), 4);
+  window.answer(2);
+  strictEqual(window.room(8), 4, "an answered record of an open delivery may still be repeated by a crash");
+  for (const transaction of [3, 4, 5]) window.answer(transaction);
+  strictEqual(window.room(8), 8);
+});
+
+Deno.test("Window.room() lets a delivery larger than itself through piece by piece", () => {
+  const { window, deliveries } = windowOf(3, 8);
+  for (let transaction = 2; transaction < 10; transaction++) {
+    strictEqual(window.room(transaction) > 0, true, `transaction ${transaction}`);
+    deliveries[0]!.sent++;
+    window.answer(transaction);
+  }
+  strictEqual(window.empty, true);
+});
+
+Deno.test("Window.answer() takes answers in any order and resolves deliveries in order", async () => {
+  const { window, deliveries } = windowOf(16, 2, 2);
+  const order: string[] = [];
+  deliveries[0]!.done.then(() => order.push("first"));
+  deliveries[1]!.done.then((rejections) => order.push(`second ${JSON.stringify(rejections)}`));
+  for (const delivery of deliveries) delivery.sent = 2;
+  deepStrictEqual([window.answer(5, "500 no"), window.answer(4), window.answer(3), window.answer(2)], [
+    true,
+    true,
+    true,
+    true,
+  ]);
+  await Promise.all(deliveries.map(({ done }) => done));
+  await Promise.resolve();
+  deepStrictEqual(order, ["first", 'second [{"index":1,"reason":"500 no"}]']);
+});
+
+Deno.test("Window.answer() refuses what was not sent, was answered, or never existed", () => {
+  const { window, deliveries } = windowOf(16, 3);
+  deliveries[0]!.sent = 2;
+  deepStrictEqual([1, 4, 99].map((transaction) => window.answer(transaction)), [false, false, false]);
+  deepStrictEqual([window.answer(2), window.answer(2)], [true, false]);
+});
