@@ -79,3 +79,23 @@ export function batchOfLines(lines: readonly string[], origin: Origin, position:
   });
   return { bytes, bounds, count: lines.length, packed: true, origin, position, release: () => {} };
 }
+
+/** A packed run of lines as batches of at most `maxRecords`, which share its bytes. */
+export function* batchesOfRun(
+  run: { readonly bytes: Uint8Array; readonly bounds: Uint32Array; readonly count: number },
+  maxRecords: number,
+  origin: Origin,
+): Generator<Batch> {
+  for (let first = 0; first < run.count; first += maxRecords) {
+    const end = Math.min(run.count, first + maxRecords);
+    yield {
+      bytes: run.bytes,
+      bounds: run.bounds.subarray(2 * first, 2 * end),
+      count: end - first,
+      packed: true,
+      origin,
+      position: {},
+      release: () => {},
+    };
+  }
+}
