@@ -37,6 +37,8 @@ export class RelpSession {
   readonly #answers = new AnswerReader();
   #next = 2;
   #writing = false;
+  /** Answers have come since the last write. */
+  #prompt = false;
   #failure: PeerError | undefined;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #heardAtMs = performance.now();
@@ -159,9 +161,7 @@ export class RelpSession {
   /** Encodes what the window and the buffer take; false when there is nothing worth a write now. */
   #fillFrames(): boolean {
     if (this.#failure !== undefined) return false;
-    let room = this.#window.room(this.#next);
-    // While the window is nearly full, wait for more room: a write per answer would cost a packet per record.
-    if (room < this.#window.size / 4 && room < this.#unsentRecords()) return false;
+    let room = this.#roomNow();
     while (room > 0 && this.#queue.length > 0) {
       const { batch, header, delivery } = this.#queue[0]!;
       const before = delivery.sent;
@@ -171,6 +171,22 @@ export class RelpSession {
       if (full) break;
     }
     return this.#frames.length > 0;
+  }
+
+  /**
+   * How many frames to send now: as many as there is room for, but no dribble of small writes while the window is
+   * nearly full. An eighth of the window is kept back for a single frame after every arrival of answers: our next
+   * packet carries the TCP acknowledgement without which a server that has Nagle's algorithm on (librelp) holds its
+   * further answers back for 40 ms.
+   */
+  #roomNow(): number {
+    const room = this.#window.room(this.#next);
+    const reserve = this.#window.size >> 3;
+    const prompt = this.#prompt;
+    this.#prompt = false;
+    if (room > reserve && (room - reserve >= reserve || room - reserve >= this.#unsentRecords())) return room - reserve;
+    if (reserve === 0) return room;
+    return prompt ? Math.min(room, 1) : 0;
   }
 
   /** Encodes up to `room` records; true when the buffer is full. */
@@ -205,6 +221,7 @@ export class RelpSession {
         this.#heardAtMs = performance.now();
         const mistake = this.#answers.read(chunk, (answer) => this.#take(answer));
         if (mistake !== undefined) throw new PeerError(`Cannot deliver to ${this.#connection.peerAddress}: ${mistake}`);
+        this.#prompt = true;
         this.#write();
       }
     } catch (error) {

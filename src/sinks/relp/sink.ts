@@ -51,11 +51,14 @@ class RelpSink implements Sink {
   }
 
   send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const session = this.#session;
-    if (session !== undefined && this.#waiting === 0 && this.#usable(session)) {
-      return session.send(batch, forwardHeader(batch.origin));
-    }
+    if (session !== undefined && this.#waiting === 0 && this.#usable(session)) return this.#sendOn(session, batch);
     return this.#sendInTurn(batch, signal);
+  }
+
+  reset(): void {
+    this.#failure = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,7 +129,7 @@ class RelpSink implements Sink {
     this.#session = undefined;
     if (session === undefined || session.broken) return;
     await session.drained();
-    await session.close(this.#options.timeoutMs);
+    await session.close(Math.min(this.#options.timeoutMs, 5_000));
   }
 
   #usable(session: RelpSession): boolean {
