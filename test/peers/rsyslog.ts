@@ -34,6 +34,8 @@ export interface RelpServerOptions {
   readonly output?: string;
   /** Largest message; default 8 KiB, rsyslog's own. */
   readonly maxMessageBytes?: number;
+  /** No queue in memory: an acknowledgement means that the line is written, so that a kill of the server loses nothing. */
+  readonly direct?: boolean;
 }
 
 /** rsyslog with imrelp. It keeps its port over `restart`. Dispose it to end it and to remove its folder. */
@@ -170,13 +172,14 @@ function startRsyslog(config: string, folder: string, role: string): RunningProg
 }
 
 function serverConfig(port: number, folder: string, output: string, options: RelpServerOptions): string {
-  const { tls, maxMessageBytes } = options;
+  const { tls, maxMessageBytes, direct = false } = options;
   return [
     `global(workDirectory="${folder}"${maxMessageBytes === undefined ? "" : ` maxMessageSize="${maxMessageBytes}"`})`,
     moduleLine("imrelp", tls),
     `template(name="rawline" type="string" string="%rawmsg%\\n")`,
-    // The ruleset has no queue: imrelp's acknowledgement then means that omfile has the line.
-    `ruleset(name="recv") { action(type="omfile" file="${output}" template="rawline" ioBufferSize="64k") }`,
+    `ruleset(name="recv"${direct ? ' queue.type="Direct"' : ""}) {`,
+    `  action(type="omfile" file="${output}" template="rawline" ioBufferSize="64k")`,
+    `}`,
     `input(type="imrelp" port="${port}" address="127.0.0.1" ruleset="recv"${tlsWords(tls, "server", clientName)})`,
     "",
   ].join("\n");
