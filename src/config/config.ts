@@ -1,0 +1,186 @@
+/**
+ * What a configuration is once it is read: plain data with every default filled in, units in the names, and nothing left
+ * to interpret. The YAML file (`load.ts`) and the quick form of the command line (`quick.ts`) both end here.
+ */
+import type { BackoffLimits } from "../pipeline/backoff.ts";
+import type { RedactSpec, RuleSpec, RuleTestSpec } from "../rules/spec.ts";
+import type { TlsOptions } from "../tls/dial.ts";
+
+/** The whole of it. Sources and sinks are keyed by their names, which also name their positions. */
+export interface AgentConfig {
+  /** Folder of spool, checkpoints, certificates and the lock. */
+  readonly state: string;
+  readonly hostname: string;
+  /** Goes with every record. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly certificate?: CertificateConfig;
+  readonly sources: Readonly<Record<string, SourceConfig>>;
+  /** In order, first match decides; none: everything is shipped. */
+  readonly rules: readonly RuleSpec[];
+  /** What is blotted out before anything is written or sent. */
+  readonly redact: RedactSpec;
+  readonly sinks: Readonly<Record<string, SinkConfig>>;
+  readonly spool: SpoolConfig;
+  readonly status?: StatusConfig;
+  /** What the rules are expected to do, for `agent check --tests`. */
+  readonly tests: readonly RuleTestSpec[];
+}
+
+/** Any source. */
+export type SourceConfig =
+  | FileSourceConfig
+  | StdinSourceConfig
+  | TapSourceConfig
+  | KernelSourceConfig
+  | SyslogSourceConfig
+  | RelpSourceConfig;
+
+/** Any sink. */
+export type SinkConfig = RelpSinkConfig | FileSinkConfig | StdoutSinkConfig;
+
+/** A host and a port; the host of an IPv6 address is without brackets. */
+export interface HostPort {
+  readonly host: string;
+  /** 0..65535; 0 takes a free one and is for listening alone. */
+  readonly port: number;
+}
+
+/** What plain records say of themselves. */
+export interface RecordConfig {
+  /** Undefined: the source's own choice (`file`: the file's name). */
+  readonly program?: string;
+  /** Facility × 8 + severity, 0..191 (RFC 5424 section 6.2.1). */
+  readonly priority: number;
+}
+
+/** Files by path pattern. */
+export interface FileSourceConfig extends RecordConfig {
+  readonly type: "file";
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly start: "beginning" | "end";
+  readonly maxLineBytes: number;
+  readonly longLines: "truncate" | "split" | "skip";
+  readonly multiline?: MultilineConfig;
+}
+
+/** How lines are joined to records; at least one pattern is there. */
+export interface MultilineConfig {
+  readonly startPattern?: RegExp;
+  readonly continuePattern?: RegExp;
+  readonly timeoutMs: number;
+}
+
+/** The standard input. */
+export interface StdinSourceConfig extends RecordConfig {
+  readonly type: "stdin";
+  readonly maxLineBytes: number;
+}
+
+/** What `agent tap` sends. */
+export interface TapSourceConfig extends RecordConfig {
+  readonly type: "tap";
+  /** Unix stream socket to listen on. */
+  readonly socket: string;
+  /** File or folder to read what was logged before the agent ran. */
+  readonly backfill?: string;
+  readonly maxLineBytes: number;
+}
+
+/** The kernel's log. */
+export interface KernelSourceConfig {
+  readonly type: "kernel";
+}
+
+/** A syslog server. */
+export interface SyslogSourceConfig extends RecordConfig {
+  readonly type: "syslog";
+  readonly listen: SyslogAddress;
+  readonly maxMessageBytes: number;
+}
+
+/** Where syslog comes in; `unix` is a datagram socket, `unix-stream` a stream socket. */
+export type SyslogAddress =
+  | { readonly transport: "udp" | "tcp" } & HostPort
+  | { readonly transport: "unix" | "unix-stream"; readonly path: string };
+
+/** A RELP server. */
+export interface RelpSourceConfig {
+  readonly type: "relp";
+  readonly listen: HostPort;
+  readonly tls?: TlsConfig;
+  readonly maxDataBytes: number;
+  readonly oversizeMode: "truncate" | "abort" | "accept";
+  readonly maxSessions: number;
+  /** 0: never. */
+  readonly idleTimeoutMs: number;
+}
+
+/** TLS on one end, switched on. */
+export interface TlsConfig extends TlsOptions {
+  /** Accepted for rsyslog's sake and without effect: there is one implementation here. */
+  readonly tlsLib?: "openssl" | "gnutls";
+}
+
+/** What all sinks have: when to try again, and what to say meanwhile. */
+export interface RetryConfig {
+  readonly backoff: BackoffLimits;
+  readonly reportSuspension: boolean;
+  readonly reportSuspensionContinuation: boolean;
+}
+
+/** A RELP client. */
+export interface RelpSinkConfig extends HostPort, RetryConfig {
+  readonly type: "relp";
+  readonly tls?: TlsConfig;
+  readonly windowSize: number;
+  readonly timeoutMs: number;
+  readonly connectionTimeoutMs: number;
+  /** A new session after so many messages; 0 never. */
+  readonly rebindMessages: number;
+  /** A new session after so long; 0 never. */
+  readonly rebindMs: number;
+  /** −1: for ever. */
+  readonly resumeRetryCount: number;
+  /** Idle time before the first TCP keepalive probe. */
+  readonly keepAliveMs: number;
+  readonly localAddress?: string;
+  readonly template: "forward" | "rfc5424" | "rfc3164";
+}
+
+/** Files, one folder per host. */
+export interface FileSinkConfig extends RetryConfig {
+  readonly type: "file";
+  readonly folder: string;
+  readonly maxFileBytes: number;
+  readonly maxAgeMs: number;
+  readonly maxOpenFiles: number;
+}
+
+/** The standard output. */
+export interface StdoutSinkConfig extends RetryConfig {
+  readonly type: "stdout";
+}
+
+/** The disk queue of live sources. */
+export interface SpoolConfig {
+  readonly maxBytes: number;
+  readonly whenFull: "block" | "dropOldest" | "dropNewest";
+}
+
+/** The local HTTP server. */
+export interface StatusConfig {
+  readonly listen: HostPort | { readonly path: string };
+}
+
+/** How the machine gets its certificate. */
+export interface CertificateConfig {
+  readonly protocol: "certifix" | "est";
+  readonly url: string;
+  /** CA certificates that the signing end's own certificate comes from. */
+  readonly ca?: string;
+  readonly subject: string;
+  readonly challengeFile?: string;
+  /** Folder of `key`, `cert` and `ca`. */
+  readonly folder: string;
+}

@@ -1,0 +1,61 @@
+/** The value of every key that is not given. They stand here alone: file, quick form, schema and sample take them from here. */
+import type { RetryConfig } from "./config.ts";
+
+const kib = 1024;
+const mib = 1024 * kib;
+const second = 1_000;
+
+/** The document's own keys. */
+export const defaults = {
+  state: "/var/lib/agent",
+  /** Folder of the certificate, below the state folder. */
+  certificateFolder: "cert",
+  tapSocket: "/run/agent/tap.sock",
+} as const;
+
+/** user.notice (RFC 5424 section 6.2.1). */
+export const defaultPriority = 13;
+
+/** Keys of sources. */
+export const sourceDefaults = {
+  maxLineBytes: 64 * kib,
+  longLines: "split",
+  start: "beginning",
+  multilineTimeoutMs: 1 * second,
+} as const;
+
+/** Keys of the `relp` source. The size is rsyslog's usual message limit made roomy; 2,000 sessions are a fleet. */
+export const relpSourceDefaults = {
+  maxDataBytes: 128 * kib,
+  oversizeMode: "truncate",
+  maxSessions: 2_000,
+  idleTimeoutMs: 0,
+} as const;
+
+/** Keys that all sinks have. rsyslog begins with 30 s and goes to 30 minutes; a peer that is back should not wait so long. */
+export const retryDefaults: RetryConfig = {
+  backoff: { firstMs: 1 * second, maxMs: 30 * second },
+  reportSuspension: true,
+  reportSuspensionContinuation: false,
+};
+
+/** Keys of the `relp` sink, after omrelp; `windowSize` is 1,024 because omrelp's 128 stalls at every window. */
+export const relpSinkDefaults = {
+  windowSize: 1_024,
+  timeoutMs: 90 * second,
+  connectionTimeoutMs: 10 * second,
+  rebindMessages: 0,
+  rebindMs: 0,
+  resumeRetryCount: -1,
+  keepAliveMs: 60 * second,
+  template: "forward",
+} as const;
+
+/** Keys of the `file` sink. */
+export const fileSinkDefaults = { maxFileBytes: 100 * mib, maxAgeMs: 24 * 3_600 * second, maxOpenFiles: 512 } as const;
+
+/** Keys of the disk queue. */
+export const spoolDefaults = { maxBytes: 64 * mib, whenFull: "block" } as const;
+
+/** Ports of URLs and addresses without one. */
+export const defaultPorts = { relp: 2_514, relps: 2_515, syslog: 514, status: 7_514 } as const;

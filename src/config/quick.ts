@@ -1,0 +1,218 @@
+/**
+ * The quick form: `--from`, `--to` and `--listen` as the same configuration that a file gives, without what reading a
+ * file costs. All functions throw {@linkcode UsageError}.
+ */
+import { errorText, UsageError } from "../pipeline/errors.ts";
+import type { AgentConfig, FileSinkConfig, RelpSourceConfig, SinkConfig, SourceConfig, TlsConfig } from "./config.ts";
+import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
+import {
+  defaultPorts,
+  defaultPriority,
+  defaults,
+  fileSinkDefaults,
+  relpSinkDefaults,
+  relpSourceDefaults,
+  retryDefaults,
+  sourceDefaults,
+  spoolDefaults,
+} from "./defaults.ts";
+import { nearest } from "./nearest.ts";
+import { complaintOfPeer, looksLikeFingerprint } from "./peers.ts";
+import { notAvailable, quickSinks, quickSources } from "./types.ts";
+
+/** The TLS options of the command line: files, and who may be at the other end. */
+export interface QuickTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Names or fingerprints, not both; none: the host that is asked for (client), whoever the CA signed (server). */
+  readonly permittedPeer?: readonly string[];
+}
+
+/** `given` completed by the environment: `CAFILE`, `CERTFILE`, `KEYFILE`. A pair is never put together from both. */
+export function withEnvironment(given: QuickTls, env: (name: string) => string | undefined): QuickTls {
+  const from = (name: string): string | undefined => env(name) || undefined;
+  const ca = given.ca ?? from("CAFILE");
+  const pairGiven = given.cert !== undefined || given.key !== undefined;
+  const cert = pairGiven ? given.cert : from("CERTFILE");
+  const key = pairGiven ? given.key : from("KEYFILE");
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(given.permittedPeer === undefined ? {} : { permittedPeer: given.permittedPeer }),
+  };
+}
+
+/** The source that a `--from` names: `file:PATTERN`, `kernel:`, `stdin:`, `tap:PATH`, `syslog:udp://host:port` … */
+export function parseFrom(spec: string): SourceConfig {
+  const { kind, rest } = splitSpec("--from", spec, quickSources);
+  return said("--from", spec, () => sourceOf(kind, rest));
+}
+
+/** The sink that a `--to` names: `relp://host:2514`, `relps://host:2515`, `file:DIR`, `stdout:` … */
+export function parseTo(url: string, tls: QuickTls = {}): SinkConfig {
+  const { kind, rest } = splitSpec("--to", url, quickSinks);
+  return said("--to", url, () => sinkOf(kind, rest, tls));
+}
+
+/** The source that a `--listen` names: `relp://host:2514`, `relps://host:2515`; with a CA, clients must show a certificate. */
+export function parseListen(url: string, tls: QuickTls = {}): SourceConfig {
+  const { kind, rest } = splitSpec("--listen", url, quickListeners);
+  return said("--listen", url, () => listenerOf(kind, rest, tls));
+}
+
+/** The sink of `agent collect --to DIR`. */
+export function collectorSink(folder: string): FileSinkConfig {
+  if (folder === "") throw new UsageError(`--to: the folder is missing\nTry: --to ./logs`);
+  return { type: "file", folder, ...fileSinkDefaults, ...retryDefaults };
+}
+
+/** A whole configuration of named parts: every part's name is the text that it was given as. */
+export function quickConfig(
+  parts: {
+    readonly sources: Readonly<Record<string, SourceConfig>>;
+    readonly sinks: Readonly<Record<string, SinkConfig>>;
+    readonly state?: string;
+    readonly hostname: string;
+  },
+): AgentConfig {
+  return {
+    state: parts.state ?? defaults.state,
+    hostname: parts.hostname,
+    metadata: {},
+    sources: parts.sources,
+    rules: [],
+    redact: {},
+    sinks: parts.sinks,
+    spool: spoolDefaults,
+    tests: [],
+  };
+}
+
+/** @throws when TLS options stand beside plain addresses alone: what was meant to be encrypted would not be */
+export function refuseIdleTls(
+  given: QuickTls,
+  parts: readonly (SourceConfig | SinkConfig)[],
+): void {
+  const options = [
+    ...(given.ca === undefined ? [] : ["--ca"]),
+    ...(given.cert === undefined ? [] : ["--cert"]),
+    ...(given.key === undefined ? [] : ["--key"]),
+    ...(given.permittedPeer === undefined ? [] : ["--permitted-peer"]),
+  ];
+  if (options.length === 0 || parts.some((part) => "tls" in part && part.tls !== undefined)) return;
+  throw new UsageError(`${options.join(", ")}: no address here uses TLS\nTry: relps:// instead of relp://`);
+}
+
+function sourceOf(kind: string, rest: string): SourceConfig {
+  const { start, longLines, maxLineBytes } = sourceDefaults;
+  const record = { priority: defaultPriority };
+  switch (kind) {
+    case "file":
+      if (rest === "") throw new Error("the path is missing; write file:/var/log/*.log");
+      return { type: "file", include: [rest], exclude: [], start, longLines, maxLineBytes, ...record };
+    case "stdin":
+      refuseRest(rest);
+      return { type: "stdin", maxLineBytes, ...record };
+    case "kernel":
+      refuseRest(rest);
+      return { type: "kernel" };
+    case "tap":
+      return { type: "tap", socket: parseSocketPath(rest || defaults.tapSocket), maxLineBytes, ...record };
+    case "syslog":
+      return { type: "syslog", listen: parseSyslogAddress(rest), maxMessageBytes: maxLineBytes, ...record };
+    default:
+      throw new Error(notAvailable);
+  }
+}
+
+function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
+  switch (kind) {
+    case "relp":
+    case "relps": {
+      const { host, port } = parseTarget(rest, defaultPorts[kind]);
+      const secured = kind === "relps" ? { tls: tlsOf(tls, [host]) } : {};
+      return { type: "relp", host, port, ...secured, ...relpSinkDefaults, ...retryDefaults };
+    }
+    case "file":
+      if (rest === "") throw new Error("the folder is missing; write file:DIR");
+      return collectorSink(rest);
+    case "stdout":
+      refuseRest(rest);
+      return { type: "stdout", ...retryDefaults };
+    default:
+      throw new Error(notAvailable);
+  }
+}
+
+function listenerOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
+  if (kind === "syslog") return sourceOf(kind, rest);
+  if (kind !== "relp" && kind !== "relps") throw new Error(notAvailable);
+  const listen = parseHostPort(withoutSlashes(rest), defaultPorts[kind]);
+  const server: RelpSourceConfig = { type: "relp", listen, ...relpSourceDefaults };
+  if (kind === "relp") return server;
+  const secured = tlsOf(tls, []);
+  if (secured.cert === undefined) throw new Error("TLS needs a certificate of its own; add --cert FILE --key FILE");
+  return { ...server, tls: secured };
+}
+
+function tlsOf(tls: QuickTls, defaultPeers: readonly string[]): TlsConfig {
+  const { ca, cert, key } = tls;
+  if (cert !== undefined && key === undefined) throw new Error("--cert is given without --key; they go together");
+  if (cert === undefined && key !== undefined) throw new Error("--key is given without --cert; they go together");
+  const permittedPeer = tls.permittedPeer ?? defaultPeers;
+  for (const peer of permittedPeer) {
+    const complaint = complaintOfPeer(peer);
+    if (complaint !== undefined) throw new Error(`--permitted-peer ${complaint}`);
+  }
+  const fingerprints = permittedPeer.filter(looksLikeFingerprint).length;
+  if (fingerprints > 0 && fingerprints < permittedPeer.length) {
+    throw new Error("--permitted-peer: names and fingerprints cannot be mixed");
+  }
+  return {
+    authMode: fingerprints > 0 ? "fingerprint" : "name",
+    permittedPeer,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+  };
+}
+
+function parseTarget(rest: string, defaultPort: number): { host: string; port: number } {
+  const target = parseHostPort(withoutSlashes(rest), defaultPort);
+  if (target.port === 0) throw new Error(`"0" is not a port; allowed: 1 to 65535`);
+  return target;
+}
+
+function withoutSlashes(rest: string): string {
+  if (!rest.startsWith("//")) throw new Error(`the host is missing; write it behind "//"`);
+  return rest.slice(2).replace(/\/$/, "");
+}
+
+function splitSpec(option: string, spec: string, known: readonly string[]): { kind: string; rest: string } {
+  const colon = spec.indexOf(":");
+  const kind = colon < 0 ? spec : spec.slice(0, colon);
+  const rest = spec.slice(colon + 1);
+  if (colon >= 0 && known.includes(kind)) return { kind, rest };
+  const near = known.includes(kind) ? kind : nearest(kind, known);
+  const meant = colon < 0 && /[/.*]/.test(spec) ? `file:${spec}` : near === undefined ? undefined : `${near}:`;
+  throw new UsageError(
+    `${option} "${spec}": it does not begin with a known type; allowed: ${known.map((name) => `${name}:`).join(", ")}` +
+      (meant === undefined ? "" : `\nTry: ${meant}`),
+  );
+}
+
+function refuseRest(rest: string): void {
+  if (rest !== "") throw new Error(`nothing may follow the ":", and "${rest}" does`);
+}
+
+function said<T>(option: string, spec: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError(`${option} "${spec}": ${errorText(error)}`);
+  }
+}
+
+/** What `--listen` knows; `tls:` and `syslog+tls:` come with later versions. */
+const quickListeners: readonly string[] = ["relp", "relps", "syslog", "tls", "syslog+tls"];

@@ -1,0 +1,104 @@
+import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { UsageError } from "../pipeline/errors.ts";
+import { parseFrom, parseListen, parseTo, quickConfig, refuseIdleTls, withEnvironment } from "./quick.ts";
+import type { RelpSinkConfig, RelpSourceConfig, SyslogSourceConfig } from "./config.ts";
+
+const complains = (run: () => unknown, pattern: RegExp): void =>
+  throws(run, (error) => error instanceof UsageError && pattern.test(error.message));
+
+Deno.test("parseTo() takes default ports, brackets and TLS by scheme", () => {
+  const plain = parseTo("relp://loghost.example.net") as RelpSinkConfig;
+  deepStrictEqual([plain.host, plain.port, plain.tls, plain.windowSize], [
+    "loghost.example.net",
+    2514,
+    undefined,
+    1024,
+  ]);
+  const secured = parseTo("relps://[2001:db8::1]", { ca: "ca.crt" }) as RelpSinkConfig;
+  deepStrictEqual([secured.host, secured.port], ["2001:db8::1", 2515]);
+  deepStrictEqual(secured.tls, { authMode: "name", permittedPeer: ["2001:db8::1"], ca: "ca.crt" });
+  strictEqual((parseTo("relp://127.0.0.1:20514/") as RelpSinkConfig).port, 20514);
+});
+
+Deno.test("parseTo() recognises fingerprints and refuses a mixture", () => {
+  const sha1 = "SHA1:" + "AB".repeat(20);
+  strictEqual((parseTo("relps://h", { permittedPeer: [sha1] }) as RelpSinkConfig).tls?.authMode, "fingerprint");
+  complains(() => parseTo("relps://h", { permittedPeer: [sha1, "a.example.net"] }), /cannot be mixed/);
+  complains(
+    () => parseTo("relps://h", { permittedPeer: ["SHA1:ABCDEF012345678901234567"] }),
+    /24 hex digits; SHA1 has 40/,
+  );
+  complains(() => parseTo("relps://h", { permittedPeer: ["a*b.example.net"] }), /beginning or the end of a label/);
+  complains(() => parseTo("relps://h", { permittedPeer: [""] }), /host is missing/);
+});
+
+Deno.test("parseTo() refuses what cannot be reached, with what is allowed", () => {
+  complains(() => parseTo("relp://"), /write host:port/);
+  complains(() => parseTo("relp:loghost"), /behind "\/\/"/);
+  complains(() => parseTo("relp://h:99999"), /allowed: 1 to 65535/);
+  complains(() => parseTo("relp://h:0"), /allowed: 1 to 65535/);
+  complains(() => parseTo("relp://2001:db8::1"), /write \[2001:db8::1\]/);
+  complains(() => parseTo("relp://256.1.1.1"), /not an IPv4 address/);
+  complains(() => parseTo("relp://user@h"), /not a host name/);
+  complains(() => parseTo("relps://h", { cert: "c" }), /--cert is given without --key/);
+  complains(() => parseTo("relpp://h"), /Try: relp:/);
+  complains(() => parseTo("file:"), /write file:DIR/);
+});
+
+Deno.test("parts of the product that are not built yet say so in fixed words", () => {
+  for (const spec of ["nats://h:4222/S", "exec:cat", "tls://h:1", "loki+https://h"]) {
+    complains(() => parseTo(spec), /not available in this version/);
+  }
+  for (const spec of ["journal:", "audit:", "kubernetes-audit:/x"]) {
+    complains(() => parseFrom(spec), /not available in this version/);
+  }
+});
+
+Deno.test("parseFrom() reads every form of the quick list", () => {
+  const { type, ...file } = parseFrom("file:/var/log/*.log") as never as Record<string, unknown>;
+  deepStrictEqual([type, file.include, file.start, file.priority], ["file", ["/var/log/*.log"], "beginning", 13]);
+  deepStrictEqual(parseFrom("kernel:"), { type: "kernel" });
+  strictEqual((parseFrom("tap:") as { socket: string }).socket, "/run/agent/tap.sock");
+  const listen = (spec: string): unknown => (parseFrom(spec) as SyslogSourceConfig).listen;
+  deepStrictEqual(listen("syslog:udp://127.0.0.1:514"), { transport: "udp", host: "127.0.0.1", port: 514 });
+  deepStrictEqual(listen("syslog:tcp://[::1]"), { transport: "tcp", host: "::1", port: 514 });
+  deepStrictEqual(listen("syslog:unix:/dev/log"), { transport: "unix", path: "/dev/log" });
+});
+
+Deno.test("parseFrom() guesses what was meant", () => {
+  complains(() => parseFrom("/var/log/a.log"), /Try: file:\/var\/log\/a.log/);
+  complains(() => parseFrom("stdn:"), /Try: stdin:/);
+  complains(() => parseFrom("kernel"), /Try: kernel:/);
+  complains(() => parseFrom("tap:relative"), /begins with "\/"/);
+  complains(() => parseFrom("tap:/" + "x".repeat(200)), /107 at the most/);
+  complains(() => parseFrom("syslog:http://h"), /allowed: udp:/);
+  complains(() => parseFrom("stdin:x"), /nothing may follow/);
+});
+
+Deno.test("parseListen() demands a certificate for TLS and takes port 0", () => {
+  strictEqual((parseListen("relp://0.0.0.0:0") as RelpSourceConfig).listen.port, 0);
+  complains(() => parseListen("relps://0.0.0.0:2515", { ca: "ca" }), /--cert FILE --key FILE/);
+  const { tls } = parseListen("relps://[::]", { ca: "a", cert: "c", key: "k" }) as RelpSourceConfig;
+  deepStrictEqual(tls, { authMode: "name", permittedPeer: [], ca: "a", cert: "c", key: "k" });
+});
+
+Deno.test("withEnvironment() fills gaps and never mixes a pair", () => {
+  const env = (name: string): string => `env-${name}`;
+  deepStrictEqual(withEnvironment({}, env), { ca: "env-CAFILE", cert: "env-CERTFILE", key: "env-KEYFILE" });
+  deepStrictEqual(withEnvironment({ cert: "c" }, env), { ca: "env-CAFILE", cert: "c" });
+  deepStrictEqual(withEnvironment({}, () => ""), {});
+});
+
+Deno.test("refuseIdleTls() refuses TLS options beside plain addresses", () => {
+  complains(() => refuseIdleTls({ ca: "x" }, [parseTo("relp://h")]), /--ca: no address here uses TLS/);
+  refuseIdleTls({ ca: "x" }, [parseTo("relp://h"), parseTo("relps://h", { ca: "x" })]);
+  refuseIdleTls({}, [parseTo("relp://h")]);
+});
+
+Deno.test("quickConfig() gives a whole configuration", () => {
+  const config = quickConfig({ sources: { "kernel:": parseFrom("kernel:") }, sinks: {}, hostname: "router1" });
+  deepStrictEqual([config.state, config.rules, config.spool], ["/var/lib/agent", [], {
+    maxBytes: 67_108_864,
+    whenFull: "block",
+  }]);
+});
