@@ -115,3 +115,9 @@ function checkPair(certPath: string, leaf: X509Certificate, keyPath: string, key
 function isoDate(text: string): string {
   return new Date(text).toISOString();
 }
+
+/** Reads and checks the files as `loadCredentials` does, but lets a date pass that is wrong today: it may be renewed. */
+export function checkCredentialFiles(files: CredentialFiles): void {
+  const cert = files.cert === undefined ? undefined : new X509Certificate(readPem(files.cert, "CERTIFICATE"));
+  loadCredentials(files, cert === undefined ? undefined : new Date(Date.parse(cert.validFrom) + 1_000));
+}

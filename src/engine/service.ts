@@ -1,0 +1,98 @@
+/** A long-running agent: one engine at a time, in a state folder of its own, rebuilt when the configuration changes. */
+import { join } from "node:path";
+import type { AgentConfig } from "../config/config.ts";
+import type { Checkpoints } from "../pipeline/checkpoint.ts";
+import { errorText } from "../pipeline/errors.ts";
+import { CheckpointStore } from "../system/checkpoint_store.ts";
+import { lockFolder } from "../system/lock.ts";
+import { openLog } from "../system/log.ts";
+import { runEngine } from "./engine.ts";
+import { needsState, openParts } from "./wiring.ts";
+
+/** What a service runs. */
+export interface ServiceOptions {
+  readonly config: AgentConfig;
+  /** Reads the configuration anew; undefined where there is no file to read. */
+  readonly reload?: () => AgentConfig;
+  /** Registers what is to happen at SIGHUP. */
+  onReload(handler: () => void): void;
+  readonly version: string;
+  readonly once: boolean;
+}
+
+/**
+ * Runs until `stop` aborts, or with `once` until everything is delivered.
+ * @throws when a part cannot be opened or a source ends for good
+ */
+export async function runService(options: ServiceOptions, stop: AbortSignal): Promise<void> {
+  await using state = openState(options.config);
+  let config = options.config;
+  let next: AgentConfig | undefined;
+  let rebuild = new AbortController();
+  options.onReload(() => {
+    next = readAgain(options, config);
+    if (next !== undefined) rebuild.abort();
+  });
+  for (;;) {
+    const parts = await openParts(config, {
+      version: options.version,
+      checkpoints: state.checkpoints,
+      once: options.once,
+    });
+    log.info(`shipping from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
+    const { unconfirmed } = await runEngine(parts, AbortSignal.any([stop, rebuild.signal]));
+    const delivered = parts.sinks.reduce((sum, { health }) => sum + health.delivered, 0);
+    log.info(
+      `stopped: ${delivered} records delivered${
+        unconfirmed > 0 ? `, ${unconfirmed} read and not confirmed: they are sent again at the next start` : ""
+      }`,
+    );
+    if (stop.aborted || next === undefined) return;
+    log.info("going on with the new configuration");
+    config = next;
+    next = undefined;
+    rebuild = new AbortController();
+  }
+}
+
+interface State extends AsyncDisposable {
+  readonly checkpoints: Checkpoints;
+}
+
+function openState(config: AgentConfig): State {
+  if (!needsState(config)) {
+    return {
+      checkpoints: { get: () => Promise.resolve(undefined), commit: () => {} },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  const lock = lockFolder(config.state);
+  const checkpoints = new CheckpointStore(join(config.state, "positions"));
+  return {
+    checkpoints,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await checkpoints[Symbol.asyncDispose]();
+      lock[Symbol.dispose]();
+    },
+  };
+}
+
+/** The new configuration, or undefined when it cannot be used: the old one goes on. */
+function readAgain(options: ServiceOptions, old: AgentConfig): AgentConfig | undefined {
+  if (options.reload === undefined) {
+    log.warning("SIGHUP: there is no configuration file to read again");
+    return undefined;
+  }
+  try {
+    const config = options.reload();
+    if (config.state !== old.state) {
+      throw new Error(`state: "${config.state}" cannot replace "${old.state}" without a restart`);
+    }
+    return config;
+  } catch (error) {
+    log.error(`the new configuration is refused and the old one goes on:\n${errorText(error)}`);
+    return undefined;
+  }
+}
+
+const log = openLog("service");

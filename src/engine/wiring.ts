@@ -1,0 +1,128 @@
+/** From a configuration to the parts of an engine. Only what it names is loaded. */
+import type { AgentConfig, SinkConfig, SourceConfig } from "../config/config.ts";
+import type { Checkpoints } from "../pipeline/checkpoint.ts";
+import { ConfigError } from "../pipeline/errors.ts";
+import type { Sink } from "../pipeline/sink.ts";
+import type { Source } from "../pipeline/source.ts";
+import { openLog } from "../system/log.ts";
+import type { EngineParts, SinkPart } from "./engine.ts";
+import { SinkHealth } from "./health.ts";
+
+/** What the configuration does not say. */
+export interface WiringOptions {
+  readonly version: string;
+  readonly checkpoints: Checkpoints;
+  readonly once: boolean;
+}
+
+/** Opens every source and sink. What was opened is closed again when one of them cannot be. */
+export async function openParts(config: AgentConfig, options: WiringOptions): Promise<EngineParts> {
+  refuseUnbuilt(config);
+  const sinks: SinkPart[] = [];
+  const sources: Source[] = [];
+  try {
+    for (const [name, sink] of Object.entries(config.sinks)) sinks.push(await openSinkPart(name, sink, options));
+    for (const [name, source] of Object.entries(config.sources)) {
+      sources.push(await openSource(name, source, config, options));
+    }
+  } catch (error) {
+    for (const source of sources) await source[Symbol.asyncDispose]?.();
+    for (const { sink } of sinks) await sink[Symbol.asyncDispose]();
+    throw error;
+  }
+  return { sources, sinks, checkpoints: options.checkpoints, once: options.once, drainMs: 3_000 };
+}
+
+/** Whether any source needs its position kept, and so a state folder. */
+export function needsState(config: AgentConfig): boolean {
+  return Object.values(config.sources).some(({ type }) => type === "file" || type === "kernel");
+}
+
+async function openSinkPart(name: string, config: SinkConfig, options: WiringOptions): Promise<SinkPart> {
+  const sink = await openSink(name, config, options);
+  const health = new SinkHealth(name, {
+    reportSuspension: config.reportSuspension,
+    reportContinuation: config.reportSuspensionContinuation,
+  });
+  return { sink, health, backoff: config.backoff };
+}
+
+async function openSink(id: string, config: SinkConfig, { version }: WiringOptions): Promise<Sink> {
+  switch (config.type) {
+    case "relp": {
+      if (config.tls !== undefined) (await import("../tls/credentials.ts")).checkCredentialFiles(config.tls);
+      return (await import("../sinks/relp/sink.ts")).openRelpSink({ id, version, ...config });
+    }
+    case "file":
+      return (await import("../sinks/file/sink.ts")).openFileSink({ id, ...config });
+    case "stdout":
+      return (await import("../sinks/stdout.ts")).openStdoutSink(id);
+  }
+}
+
+async function openSource(
+  id: string,
+  config: SourceConfig,
+  { hostname }: AgentConfig,
+  { once, version }: WiringOptions,
+): Promise<Source> {
+  switch (config.type) {
+    case "file": {
+      const { openFileSource } = await import("../sources/file/source.ts");
+      return openFileSource({
+        id,
+        once,
+        hostname,
+        ...config,
+        report: ({ level, text }) => openLog("file")[level](text),
+      });
+    }
+    case "kernel":
+      return (await import("../sources/kernel.ts")).openKernelSource({ id, once, host: hostname });
+    case "stdin":
+      return (await import("../sources/stdin.ts")).openStdinSource({
+        id,
+        host: hostname,
+        ...config,
+        program: config.program ?? "stdin",
+      });
+    case "tap": {
+      const { openTapSource } = await import("../sources/tap/source.ts");
+      return await openTapSource({ id, hostname, ...config, socketPath: config.socket });
+    }
+    case "relp": {
+      const { openRelpSource } = await import("../sources/relp/source.ts");
+      const { listen, tls, ...rest } = config;
+      const source = await openRelpSource({
+        id,
+        version,
+        ...rest,
+        listen: { ...listen, ...(tls === undefined ? {} : { tls }) },
+      });
+      openLog("relp").info(`listening on ${source.address}${tls === undefined ? "" : " (TLS)"}`);
+      return source;
+    }
+    case "syslog":
+      throw new ConfigError([`source ${id}: type syslog: not available in this version`]);
+  }
+}
+
+/** What the file may say and this version cannot do must not be passed over in silence. */
+function refuseUnbuilt(config: AgentConfig): void {
+  const problems: string[] = [];
+  const refuse = (key: string): void => void problems.push(`${key}: not available in this version`);
+  if (config.rules.length > 0) refuse("rules");
+  if ((config.redact.presets?.length ?? 0) + (config.redact.patterns?.length ?? 0) > 0) refuse("redact");
+  if (config.status !== undefined) refuse("status");
+  if (config.certificate !== undefined) refuse("certificate");
+  for (const [name, source] of Object.entries(config.sources)) {
+    if (source.type === "tap" && source.backfill !== undefined) refuse(`sources.${name}.backfill`);
+  }
+  for (const [name, sink] of Object.entries(config.sinks)) {
+    if (sink.type !== "relp") continue;
+    if (sink.resumeRetryCount !== -1) refuse(`sinks.${name}.resumeRetryCount other than -1 (retry for ever)`);
+    if (sink.rebindMs !== 0) refuse(`sinks.${name}.rebindInterval as a duration`);
+    if (sink.template !== "forward") refuse(`sinks.${name}.template other than forward`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}
