@@ -1,5 +1,6 @@
 /** The table of commands; arguments in, exit code out. Each command is loaded only when it is asked for. */
 import type { CommandContext, CommandModule } from "./commands/context.ts";
+import { nearest } from "./config/nearest.ts";
 import { ConfigError, errorText, TryLaterError, UsageError } from "./pipeline/errors.ts";
 
 interface CommandEntry {
@@ -44,22 +45,9 @@ function helpText(): string {
 }
 
 function unknownCommand(name: string): string {
-  const near = Object.keys(commands).find((known) => editDistance(known, name) <= 2);
+  const near = nearest(name, Object.keys(commands));
   const hint = near === undefined ? `one of ${Object.keys(commands).join(", ")}` : `agent ${near}`;
   return `unknown command "${name}"\nTry: ${hint}`;
-}
-
-/** Levenshtein's distance; the words are short. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 function complain(error: unknown): void {

@@ -39,7 +39,7 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
       checkpoints: state.checkpoints,
       once: options.once,
     });
-    log.info(`shipping from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
+    log.info(`running: from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
     const { unconfirmed } = await runEngine(parts, AbortSignal.any([stop, rebuild.signal]));
     const delivered = parts.sinks.reduce((sum, { health }) => sum + health.delivered, 0);
     log.info(
