@@ -1,0 +1,193 @@
+/** One turn of one file: a block is read, cut to records, and the file moves behind them. */
+import type { Batch } from "../../pipeline/batch.ts";
+import type { BatchLimits } from "../../pipeline/source.ts";
+import { makeBatches } from "./batches.ts";
+import type { Block, BlockPool } from "./block.ts";
+import {
+  type Cut,
+  cutBeforeCharacter,
+  cutLines,
+  cutNulLine,
+  type CutRules,
+  nulRun,
+  stripCarriageReturns,
+} from "./line_cutter.ts";
+import { type Joined, joinLines } from "./multiline.ts";
+import type { FileEvent, MultilineOptions } from "./options.ts";
+import type { TailedFile } from "./tailed_file.ts";
+
+/** What all files of a source share while they are read. */
+export interface ReadContext {
+  readonly pool: BlockPool;
+  readonly limits: BatchLimits;
+  readonly rules: CutRules;
+  readonly origin: { readonly source: string; readonly host: string; readonly priority: number };
+  report(event: FileEvent): void;
+}
+
+/** How much of an incomplete end is taken: nothing, joined lines that are complete lines, or everything. */
+export type Flush = "nothing" | "lines" | "everything";
+
+/** What one turn gave. `replaced`: the content is not the one that was read before. */
+export interface Turn {
+  readonly batches: readonly Batch[];
+  readonly status: "more" | "end" | "replaced";
+}
+
+/** Reads one block of an open file. @throws when reading fails */
+export function readTurn(file: TailedFile, context: ReadContext, block: Block, flush: Flush): Turn {
+  return new BlockReader(file, context, block, flush).run();
+}
+
+class BlockReader {
+  readonly #file: TailedFile;
+  readonly #context: ReadContext;
+  readonly #block: Block;
+  readonly #flush: Flush;
+  #from = 0;
+  #end = 0;
+
+  constructor(file: TailedFile, context: ReadContext, block: Block, flush: Flush) {
+    this.#file = file;
+    this.#context = context;
+    this.#block = block;
+    this.#flush = flush;
+  }
+
+  run(): Turn {
+    const { from, lead, end, same } = this.#file.fill(this.#block);
+    if (!same) return { batches: [], status: "replaced" };
+    this.#from = from;
+    this.#end = end;
+    const start = this.#file.inLine ? this.#passLine(lead) : lead;
+    if (start === undefined || start === end) return this.#nothing();
+    return this.#cut(start);
+  }
+
+  #cut(start: number): Turn {
+    const { rules } = this.#context;
+    let cut = cutLines(this.#block, start, this.#end, rules.maxLineBytes);
+    if (cut.count === 0 && cut.stop === "nul") {
+      const run = nulRun(this.#block.bytes, start, this.#end);
+      if (run >= minHoleBytes || this.#from + start === 0) return this.#passHole(start, run);
+      cut = cutNulLine(this.#block, start, this.#end, rules.maxLineBytes);
+    }
+    if (cut.count === 0 && cut.stop === "long") return this.#longLine(start);
+    if (cut.stop === "end" && this.#flush === "everything" && this.#isLast()) cut = this.#takeRest(cut);
+    if (rules.multiline === undefined) return this.#emit(start, cut.count, cut.next, true, false);
+    const joined = this.#join(cut, rules.multiline);
+    return this.#emit(start, joined.count, Math.min(joined.next, this.#end), !joined.spans, false);
+  }
+
+  /** The last line, without its LF, as a record. */
+  #takeRest(cut: Cut): Cut {
+    if (cut.next === this.#end) return cut;
+    const block = this.#block;
+    block.bytes[this.#end] = 10;
+    if (2 * cut.count === block.bounds.length) block.growBounds();
+    block.bounds[2 * cut.count] = cut.next;
+    block.bounds[2 * cut.count + 1] = this.#end;
+    return { ...cut, count: cut.count + 1, next: this.#end };
+  }
+
+  #join(cut: Cut, multiline: MultilineOptions): Joined {
+    const { maxLineBytes } = this.#context.rules;
+    const ends = this.#isLast() && this.#flush !== "nothing" || cut.stop === "long" || cut.stop === "nul";
+    const joined = joinLines(this.#block, cut.count, multiline, maxLineBytes, ends);
+    // One record fills the block's boundaries: it has to end here, or nothing would ever move.
+    const stuck = joined.count === 0 && cut.stop === "full";
+    return stuck ? joinLines(this.#block, cut.count, multiline, maxLineBytes, true) : joined;
+  }
+
+  #emit(start: number, count: number, next: number, packed: boolean, inLine: boolean): Turn {
+    if (count === 0) return this.#nothing();
+    const { rules, limits, origin } = this.#context;
+    const stripped = rules.stripCarriageReturn && stripCarriageReturns(this.#block, count);
+    const batches = makeBatches({
+      block: this.#block,
+      file: this.#file,
+      from: this.#from,
+      start,
+      count,
+      next,
+      inLine,
+      limits,
+      packed: packed && !stripped,
+      origin: { ...origin, program: this.#file.program, form: "plain", readAtMs: Date.now() },
+    });
+    return { batches, status: this.#isLast() && next === this.#end ? "end" : "more" };
+  }
+
+  /** The rest of a line that was cut: index behind its LF, or undefined when that is not in this block. */
+  #passLine(start: number): number | undefined {
+    const feed = this.#block.bytes.subarray(0, this.#end).indexOf(10, start);
+    const next = feed < 0 ? this.#end : feed + 1;
+    this.#file.advance(this.#file.markAt(this.#block, this.#from, next, feed < 0));
+    if (next - start > 1) this.#dropped(next - start - (feed < 0 ? 0 : 1));
+    return feed < 0 ? undefined : next;
+  }
+
+  #longLine(start: number): Turn {
+    const { rules, report } = this.#context;
+    if (this.#file.countLongLine() === 1) {
+      report({
+        kind: "longLine",
+        level: "warning",
+        path: this.#file.path,
+        text: `"${this.#file.path}" has a line of more than ${rules.maxLineBytes} bytes: ${actions[rules.longLines]} ` +
+          "(said once per file)\nTry: a larger maxLineBytes, if the receiver takes it",
+      });
+    }
+    if (rules.longLines === "skip") {
+      const next = start + rules.maxLineBytes;
+      this.#file.advance(this.#file.markAt(this.#block, this.#from, next, true));
+      this.#dropped(rules.maxLineBytes);
+      return { batches: [], status: "more" };
+    }
+    const cut = cutBeforeCharacter(this.#block.bytes, start, rules.maxLineBytes);
+    this.#block.bytes[cut] = 10; // the rest is read again or passed over, so the record can be packed like all others
+    this.#block.bounds[0] = start;
+    this.#block.bounds[1] = cut;
+    return this.#emit(start, 1, cut, true, rules.longLines === "truncate");
+  }
+
+  /** NULs where text should be: left by a writer that went on at its old offset, or by a power cut. */
+  #passHole(start: number, run: number): Turn {
+    const offset = this.#from + start;
+    const end = start + run < this.#end ? offset + run : this.#isLast()
+      ? undefined // may be space reserved for lines to come
+      : this.#file.findHoleEnd(offset, this.#block.bytes);
+    if (end === undefined) return { batches: [], status: this.#isLast() ? "end" : "more" };
+    this.#file.jump(end);
+    this.#context.report({
+      kind: "hole",
+      level: "warning",
+      path: this.#file.path,
+      text: `"${this.#file.path}" has ${end - offset} NUL bytes at offset ${offset}: skipped`,
+      droppedBytes: end - offset,
+    });
+    return { batches: [], status: "more" };
+  }
+
+  #nothing(): Turn {
+    return { batches: [], status: this.#isLast() ? "end" : "more" };
+  }
+
+  /** Whether the block reached the end of the file. */
+  #isLast(): boolean {
+    return this.#end < this.#block.bytes.length - 1;
+  }
+
+  #dropped(bytes: number): void {
+    this.#context.report({
+      kind: "longLine",
+      level: "debug",
+      path: this.#file.path,
+      text: `"${this.#file.path}": ${bytes} bytes of a long line left out`,
+      droppedBytes: bytes,
+    });
+  }
+}
+
+const actions = { truncate: "its rest is left out", split: "delivered in pieces", skip: "left out" } as const;
+const minHoleBytes = 64;

@@ -1,0 +1,166 @@
+/**
+ * Finds the paths that the patterns match. Folders are listed again only when their modification time moved: a look at
+ * quiet folders costs one stat(2) each.
+ */
+import { dirname, join, resolve } from "node:path";
+import { type Glob, matchesGlob, parseGlobs } from "../../formats/glob.ts";
+
+/** A path that matches. */
+export interface FoundPath {
+  readonly path: string;
+  readonly info: Deno.FileInfo;
+}
+
+interface Listing {
+  readonly mtimeMs: number;
+  /** Listed so long after the last change that a further one must show as another modification time. */
+  readonly settled: boolean;
+  readonly entries: readonly Deno.DirEntry[];
+}
+
+/** The patterns of one source and what was seen of their folders. */
+export class Discovery {
+  readonly #include: readonly Glob[];
+  readonly #exclude: readonly Glob[];
+  readonly #listings = new Map<string, Listing>();
+  #visited = new Set<string>();
+  #paths: readonly string[] = [];
+  #links = false;
+  /** Folders that could not be listed, with the reason; to be said once. */
+  readonly unreadable = new Map<string, string>();
+
+  /** @throws when a pattern cannot be read */
+  constructor(include: readonly string[], exclude: readonly string[]) {
+    this.#include = include.flatMap((pattern) => parseGlobs(resolve(pattern)));
+    this.#exclude = exclude.flatMap((pattern) =>
+      parseGlobs(pattern.includes("/") ? resolve(pattern) : `/**/${pattern}`)
+    );
+  }
+
+  /** Folders that exist and were looked at last: worth watching. */
+  get folders(): readonly string[] {
+    return [...this.#visited].filter((path) => (this.#listings.get(path)?.mtimeMs ?? -1) >= 0);
+  }
+
+  /** Whether a pattern leaves `path` out. */
+  isExcluded(path: string): boolean {
+    return matchesGlob(this.#exclude, path);
+  }
+
+  /** All regular files that match, in order of path; undefined when nothing can have changed since the last call. */
+  scan(force: boolean): readonly FoundPath[] | undefined {
+    if (!force && !this.#links && this.#visited.size > 0 && [...this.#visited].every((path) => this.#isSame(path))) {
+      return undefined;
+    }
+    if (force) this.#listings.clear();
+    this.#visited = new Set();
+    this.#links = false;
+    const paths = new Set<string>();
+    for (const glob of this.#include) this.#walk("/", glob, 0, paths);
+    for (const path of this.#listings.keys()) if (!this.#visited.has(path)) this.#listings.delete(path);
+    this.#paths = [...paths].filter((path) => !this.isExcluded(path)).sort();
+    return this.#paths.flatMap((path) => {
+      const info = statIfThere(path);
+      return info?.isFile ? [{ path, info }] : [];
+    });
+  }
+
+  /** Names in a folder, for a search beside a file; empty where it cannot be listed. */
+  list(folder: string): readonly Deno.DirEntry[] {
+    const mtimeMs = folderTime(folder);
+    const known = this.#listings.get(folder);
+    if (known !== undefined && known.settled && known.mtimeMs === mtimeMs) return known.entries;
+    const settled = Math.abs(Date.now() - mtimeMs) > (mtimeMs % 1_000 === 0 ? coarseMs : fineMs);
+    const listing = { mtimeMs, settled, entries: mtimeMs < 0 ? [] : this.#readFolder(folder) };
+    this.#listings.set(folder, listing);
+    return listing.entries;
+  }
+
+  #readFolder(folder: string): readonly Deno.DirEntry[] {
+    try {
+      const entries = [...Deno.readDirSync(folder)];
+      this.unreadable.delete(folder);
+      return entries;
+    } catch (error) {
+      this.unreadable.set(folder, (error as Error).message);
+      return [];
+    }
+  }
+
+  #isSame(folder: string): boolean {
+    const known = this.#listings.get(folder);
+    return known !== undefined && known.settled && known.mtimeMs === folderTime(folder);
+  }
+
+  #walk(folder: string, glob: Glob, index: number, found: Set<string>): void {
+    const segment = glob.segments[index];
+    if (segment === undefined) return;
+    const last = index === glob.segments.length - 1;
+    if (segment.kind === "name") {
+      const path = join(folder, segment.name);
+      if (!last) return this.#walk(path, glob, index + 1, found);
+      this.#visit(folder).filter(({ name }) => name === segment.name).forEach((entry) =>
+        this.#take(path, entry, found)
+      );
+    } else if (segment.kind === "match") {
+      for (const entry of this.#visit(folder)) {
+        if (!segment.expression.test(entry.name)) continue;
+        const path = join(folder, entry.name);
+        if (last) this.#take(path, entry, found);
+        else if (isFolder(entry, path)) this.#walk(path, glob, index + 1, found);
+      }
+    } else this.#walkDeep(folder, glob, index, found);
+  }
+
+  #walkDeep(folder: string, glob: Glob, index: number, found: Set<string>): void {
+    const last = index === glob.segments.length - 1;
+    if (!last) this.#walk(folder, glob, index + 1, found);
+    for (const entry of this.#visit(folder)) {
+      if (entry.name.startsWith(".")) continue;
+      const path = join(folder, entry.name);
+      if (entry.isDirectory) this.#walkDeep(path, glob, index, found); // links are not followed: they may make circles
+      else if (last) this.#take(path, entry, found);
+    }
+  }
+
+  #take(path: string, entry: Deno.DirEntry, found: Set<string>): void {
+    if (entry.isDirectory) return;
+    this.#links ||= entry.isSymlink; // its target may change without a trace in this folder
+    found.add(path);
+  }
+
+  #visit(folder: string): readonly Deno.DirEntry[] {
+    this.#visited.add(folder);
+    return this.list(folder);
+  }
+}
+
+/** What is at `path`, links followed; undefined where nothing is or may be seen. */
+export function statIfThere(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `path` without links; itself where that cannot be told. */
+export function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return join(dirname(path), path.slice(path.lastIndexOf("/") + 1));
+  }
+}
+
+function isFolder(entry: Deno.DirEntry, path: string): boolean {
+  return entry.isDirectory || entry.isSymlink && statIfThere(path)?.isDirectory === true;
+}
+
+function folderTime(path: string): number {
+  return statIfThere(path)?.mtime?.getTime() ?? -1;
+}
+
+/** File systems with times in nanoseconds move them at every tick of the kernel's clock, others every second or two. */
+const fineMs = 50;
+const coarseMs = 2_500;

@@ -1,0 +1,295 @@
+/**
+ * Source `file`: follows the files that patterns find, through every kind of rotation, and never holds more of them in
+ * memory than the consumer asked for.
+ *
+ * ```text
+ *   sweep (timer, hint) ──► Roster: who is who ──┐
+ *   poll (timer, hint)  ──► has it changed? ─────┴► hot files, in turn ──► read one block ──► batches ──► consumer
+ * ```
+ *
+ * Polling is the truth, watching a hint. Looking at the folders goes on while the consumer holds us up, so that files
+ * which are rotated away meanwhile are open by then. Reading is synchronous: a read of the page cache is far cheaper than
+ * a trip through a thread; between turns the event loop gets its share.
+ */
+import { setImmediate } from "node:timers";
+import { fingerprintBytes } from "../../formats/fingerprint.ts";
+import { type Batch, batchOfLines } from "../../pipeline/batch.ts";
+import type { Position } from "../../pipeline/checkpoint.ts";
+import { errorText } from "../../pipeline/errors.ts";
+import type { BatchLimits, Source } from "../../pipeline/source.ts";
+import { BlockPool } from "./block.ts";
+import type { Flush, ReadContext } from "./block_reader.ts";
+import { Hints } from "./hints.ts";
+import {
+  defaultMaxLineBytes,
+  defaultTuning,
+  type FileEvent,
+  type FileSourceOptions,
+  type FileTuning,
+  type MultilineOptions,
+} from "./options.ts";
+import { Roster } from "./roster.ts";
+import { Schedule } from "./schedule.ts";
+import type { TailedFile } from "./tailed_file.ts";
+
+export type { FileEvent, FileSourceOptions, FileTuning, LongLines, MultilineOptions } from "./options.ts";
+
+/** The source for `options`. Nothing is opened before it is read. @throws when a pattern or a figure is impossible */
+export function openFileSource(options: FileSourceOptions): Source {
+  const tuning = { ...defaultTuning, ...options.tuning };
+  const maxLineBytes = options.maxLineBytes ?? defaultMaxLineBytes;
+  if (!(maxLineBytes >= 1_024 && maxLineBytes <= 16 * 2 ** 20)) {
+    throw new RangeError(`Cannot read files for "${options.id}": maxLineBytes must be 1 KiB..16 MiB`);
+  }
+  // Patterns that cannot be read are refused now rather than at the first read.
+  new Roster(options, tuning, undefined, 0)[Symbol.dispose]();
+  readContext(options, tuning, { maxRecords: 1, maxBytes: 1 });
+  return {
+    id: options.id,
+    replayable: true,
+    read: (from, limits, signal) => new Iteration(options, tuning, from, limits, signal).run(),
+  };
+}
+
+class Iteration {
+  readonly #options: FileSourceOptions;
+  readonly #tuning: FileTuning;
+  readonly #signal: AbortSignal;
+  readonly #context: ReadContext;
+  readonly #roster: Roster;
+  readonly #schedule: Schedule;
+  readonly #hints: Hints;
+  #sweepTimer: ReturnType<typeof setTimeout> | undefined;
+  #sweepDueMs = 0;
+  #sweptMs = 0;
+  #sweepTookMs = 0;
+  #fullSweepMs = 0;
+  #breathedMs = performance.now();
+  /** Since when the consumer has not asked for more. */
+  #heldSinceMs = Infinity;
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    options: FileSourceOptions,
+    tuning: FileTuning,
+    from: Position | undefined,
+    limits: BatchLimits,
+    signal: AbortSignal,
+  ) {
+    this.#options = options;
+    this.#tuning = tuning;
+    this.#signal = signal;
+    this.#context = readContext(options, tuning, limits);
+    this.#roster = new Roster(options, tuning, from, performance.now());
+    this.#hints = new Hints((path, namesChanged) => this.#hinted(path, namesChanged), (reason) =>
+      this.#say(
+        "watch",
+        "warning",
+        `Cannot watch folders: ${reason}; polling goes on, up to ${tuning.maxPollMs} ms later
+` +
+          "Try: a larger fs.inotify.max_user_watches or fs.inotify.max_user_instances",
+      ));
+    this.#schedule = new Schedule(tuning, this.#roster, options.multiline?.timeoutMs, () => this.#hints.working);
+  }
+
+  async *run(): AsyncGenerator<Batch, void, void> {
+    const onAbort = (): void => this.#wake?.();
+    this.#signal.addEventListener("abort", onAbort);
+    try {
+      if (this.#signal.aborted) return;
+      this.#sweep();
+      for (;;) {
+        const changes = this.#roster.takeChanges();
+        if (changes !== undefined) yield this.#emptyBatch(changes);
+        if (this.#signal.aborted) return;
+        this.#schedule.pollDue();
+        if (this.#schedule.hot.size === 0) {
+          if (this.#options.once === true && this.#allRead()) return yield* this.#finish();
+          await this.#rest();
+          continue;
+        }
+        for (const file of [...this.#schedule.hot]) {
+          for (const batch of this.#turn(file, file.flush)) {
+            this.#heldSinceMs = performance.now();
+            yield batch;
+            this.#heldSinceMs = Infinity;
+            if (this.#signal.aborted) return;
+          }
+          await this.#breathe();
+          if (this.#signal.aborted) return;
+        }
+      }
+    } finally {
+      this.#signal.removeEventListener("abort", onAbort);
+      await this.#close();
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#sweepTimer);
+    this.#roster[Symbol.dispose]();
+    await this.#hints.close();
+  }
+
+  /** Whether the end of every file that can be read was reached. */
+  #allRead(): boolean {
+    return [...this.#roster.files.values()].every(({ state, trouble, seenBytes }) =>
+      state === "ignored" || trouble !== undefined || seenBytes >= 0
+    );
+  }
+
+  /** At the end of `once`: last lines without a newline. */
+  async *#finish(): AsyncGenerator<Batch, void, void> {
+    for (const file of [...this.#roster.files.values()]) {
+      if (file.state !== "following" || file.trouble !== undefined || file.offset >= file.seenBytes) continue;
+      yield* this.#turn(file, "everything");
+    }
+    const changes = this.#roster.takeChanges();
+    if (changes !== undefined) yield this.#emptyBatch(changes);
+    await this.#breathe();
+  }
+
+  /** One block of one file; then it is hot, at rest until its next poll, or gone. */
+  #turn(file: TailedFile, flush: Flush): readonly Batch[] {
+    const nowMs = performance.now();
+    try {
+      if (!this.#roster.settle(file, nowMs) || file.state !== "following") {
+        this.#schedule.retryLater(file, nowMs);
+        return [];
+      }
+      const { batches, status } = file.read(this.#context, flush);
+      if (batches.length > 0) this.#schedule.noteData(file, nowMs);
+      if (status === "replaced") {
+        this.#roster.replaced(file, nowMs);
+        this.#schedule.lookSoon(); // a copy may have been found
+      }
+      if (status !== "end") this.#schedule.hot.add(file);
+      else if (file.ending) {
+        this.#schedule.hot.delete(file);
+        this.#roster.remove(file, nowMs);
+      } else this.#schedule.cool(file, nowMs);
+      return batches;
+    } catch (error) {
+      this.#roster.fail(file, error, nowMs);
+      this.#schedule.retryLater(file, nowMs);
+      return [];
+    }
+  }
+
+  /** Looks at the folders now, and again later: soon while files are busy, seldom where a look is expensive. */
+  #sweep(): void {
+    if (this.#closed) return;
+    const startMs = performance.now();
+    const force = startMs >= this.#fullSweepMs;
+    if (force) this.#fullSweepMs = startMs + fullSweepMs;
+    try {
+      if (startMs - this.#heldSinceMs > heldUpMs) this.#schedule.lookForTruncation();
+      this.#roster.sweep(startMs, force);
+      const folders = this.#roster.folders();
+      const rewatched = this.#options.watch !== false && this.#options.once !== true && this.#hints.watch(folders);
+      if (rewatched) this.#schedule.lookAtAll();
+    } catch (error) {
+      this.#say("lost", "error", `Cannot look at the folders: ${errorText(error)}`);
+    }
+    this.#sweptMs = performance.now();
+    this.#sweepTookMs = this.#sweptMs - startMs;
+    const busy = this.#sweptMs - this.#schedule.lastDataMs < busySweepForMs;
+    this.#sweepAfter(Math.max(busy ? this.#tuning.sweepMs / 5 : this.#tuning.sweepMs, 100 * this.#sweepTookMs));
+    this.#schedule.lookSoon();
+    this.#wake?.();
+  }
+
+  #sweepAfter(delayMs: number): void {
+    const dueMs = performance.now() + Math.min(delayMs, maxSweepMs);
+    clearTimeout(this.#sweepTimer);
+    this.#sweepTimer = setTimeout(() => this.#sweep(), dueMs - performance.now());
+    this.#sweepDueMs = dueMs;
+  }
+
+  #hinted(path: string, namesChanged: boolean): void {
+    const file = this.#roster.at(path);
+    if (file !== undefined) {
+      this.#schedule.hinted(file);
+      this.#wake?.();
+    }
+    if (!namesChanged && file !== undefined) return;
+    // Names changed: soon, but never so often that looking is all we do.
+    const delayMs = Math.max(2, this.#sweptMs + 20 * this.#sweepTookMs + 5 - performance.now());
+    if (performance.now() + delayMs < this.#sweepDueMs) this.#sweepAfter(delayMs);
+  }
+
+  /** Until something is due or hinted at. */
+  async #rest(): Promise<void> {
+    const pauseMs = Math.min(Math.max(this.#schedule.nextPollMs - performance.now(), 1), 60_000);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pauseMs);
+      this.#wake = () => (clearTimeout(timer), resolve());
+      if (this.#signal.aborted) this.#wake();
+    });
+    this.#wake = undefined;
+    this.#breathedMs = performance.now();
+  }
+
+  /** Lets timers and sockets run, now and then: a consumer that is always ready would never let them. */
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#breathedMs < breatheEveryMs) return;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#breathedMs = performance.now();
+  }
+
+  #emptyBatch(position: Position): Batch {
+    const { id, hostname, priority } = this.#options;
+    return batchOfLines([], {
+      source: id,
+      host: hostname,
+      program: "agent",
+      priority: priority ?? defaultPriority,
+      form: "plain",
+      readAtMs: Date.now(),
+    }, position);
+  }
+
+  #say(kind: FileEvent["kind"], level: FileEvent["level"], text: string): void {
+    this.#options.report({ kind, level, path: "", text });
+  }
+}
+
+function readContext(options: FileSourceOptions, tuning: FileTuning, limits: BatchLimits): ReadContext {
+  const maxLineBytes = options.maxLineBytes ?? defaultMaxLineBytes;
+  const { id, hostname, priority } = options;
+  return {
+    // Room for the proof before the offset, two of the longest lines, and one LF of our own.
+    pool: new BlockPool(Math.max(tuning.blockBytes, 2 * maxLineBytes + fingerprintBytes + 1)),
+    limits,
+    rules: {
+      maxLineBytes,
+      longLines: options.longLines ?? "split",
+      stripCarriageReturn: options.stripCarriageReturn ?? false,
+      multiline: options.multiline === undefined ? undefined : stateless(options.multiline),
+    },
+    origin: { source: id, host: hostname, priority: priority ?? defaultPriority },
+    report: options.report,
+  };
+}
+
+/** Patterns without the flags `g` and `y`, which make `test` remember where it was. */
+function stateless({ startPattern, continuePattern, timeoutMs }: MultilineOptions): MultilineOptions {
+  if (startPattern === undefined && continuePattern === undefined) {
+    throw new RangeError("Cannot join lines: neither startPattern nor continuePattern is set");
+  }
+  const plain = (pattern: RegExp): RegExp => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
+  return {
+    timeoutMs,
+    ...(startPattern === undefined ? {} : { startPattern: plain(startPattern) }),
+    ...(continuePattern === undefined ? {} : { continuePattern: plain(continuePattern) }),
+  };
+}
+
+const defaultPriority = 13;
+const breatheEveryMs = 8;
+const heldUpMs = 500;
+const maxSweepMs = 10_000;
+const fullSweepMs = 60_000;
+const busySweepForMs = 2_000;

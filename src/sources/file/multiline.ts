@@ -1,0 +1,63 @@
+/** Joins neighbouring lines to one record. Joined lines lie side by side in the file: joining moves boundaries only. */
+import type { Block } from "./block.ts";
+import type { MultilineOptions } from "./options.ts";
+
+/** What {@linkcode joinLines} made. */
+export interface Joined {
+  /** Complete records; the block's bounds hold them now. */
+  readonly count: number;
+  /** Index behind the last complete record. */
+  readonly next: number;
+  /** Whether some record spans lines, so that it has LFs inside. */
+  readonly spans: boolean;
+}
+
+/**
+ * Joins the `count` lines in the block's bounds. The last record stays open, because its continuation may still come,
+ * unless `flush` is set or it has reached `maxBytes`.
+ */
+export function joinLines(
+  block: Block,
+  count: number,
+  options: MultilineOptions,
+  maxBytes: number,
+  flush: boolean,
+): Joined {
+  const { bytes, bounds } = block;
+  let records = 0;
+  let spans = false;
+  let open = -1; // first line of the record that is being joined; never before entry `records`, so nothing is overwritten
+  const close = (last: number): void => {
+    spans ||= last > open;
+    const end = bounds[2 * last + 1]!;
+    bounds[2 * records] = bounds[2 * open]!;
+    bounds[2 * records + 1] = end;
+    records++;
+  };
+  let next = count === 0 ? 0 : bounds[0]!;
+  for (let line = 0; line < count; line++) {
+    const start = bounds[2 * line]!;
+    const end = bounds[2 * line + 1]!;
+    if (open >= 0) {
+      if (end - bounds[2 * open]! <= maxBytes && !beginsRecord(bytes, start, end, options)) continue;
+      close(line - 1);
+      next = start;
+    }
+    open = line;
+  }
+  if (open >= 0 && flush) {
+    next = bounds[2 * count - 1]! + 1;
+    close(count - 1);
+  }
+  return { count: records, next, spans };
+}
+
+function beginsRecord(bytes: Uint8Array, start: number, end: number, options: MultilineOptions): boolean {
+  const text = decoder.decode(bytes.subarray(start, Math.min(end, start + patternBytes)));
+  if (options.continuePattern !== undefined && options.continuePattern.test(text)) return false;
+  return options.startPattern === undefined || options.startPattern.test(text);
+}
+
+/** Patterns see the beginning of a line only: that is what they are about, and it bounds their time. */
+const patternBytes = 1_024;
+const decoder = new TextDecoder();

@@ -1,0 +1,25 @@
+/** Names that rotation gives: `app.log.1`, `app.log-20260131`, `app-2026-01-31T10.log`, `app.log.old`, `app.1.log`. */
+import { basename, extname } from "node:path";
+
+/** Whether a file called `name` may be an earlier content of the one called `live`; paths or names, folders are ignored. */
+export function isRotatedName(live: string, name: string): boolean {
+  const liveName = basename(live);
+  const other = basename(name);
+  if (other.startsWith(liveName) && isSuffix(other.slice(liveName.length))) return true;
+  const extension = extname(liveName);
+  const stem = liveName.slice(0, liveName.length - extension.length);
+  if (extension === "" || !other.startsWith(stem) || !other.endsWith(extension)) return false;
+  return isSuffix(other.slice(stem.length, other.length - extension.length));
+}
+
+/** Program name for the records of a file: its base name without rotation suffix and `.log`. */
+export function programOf(path: string): string {
+  const name = basename(path).replace(suffixAtEnd, "").replace(/\.log$/, "").replace(suffixAtEnd, "");
+  return name === "" ? basename(path) : name;
+}
+
+function isSuffix(text: string): boolean {
+  return /^(?:[.\-_][0-9][0-9.\-_T:Z]*|[.\-_](?:old|prev|bak|copy)|~)$/.test(text);
+}
+
+const suffixAtEnd = /(?:[.\-_](?:[0-9]{1,3}|[0-9]{4}-?[0-9]{2}[0-9.\-_T:Z]*|[0-9]{9,}|old|prev|bak)|~)$/;
