@@ -68,7 +68,7 @@ async function openSource(
 ): Promise<Source> {
   switch (config.type) {
     case "file": {
-      const { openFileSource } = await import("../sources/file/source.ts");
+      const { openFileSource } = await import("../sources/file/file_source.ts");
       return openFileSource({
         id,
         once,

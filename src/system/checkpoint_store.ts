@@ -12,6 +12,7 @@
  * passed over: garbage in state files never stops a start (invariant 5).
  */
 import { join } from "node:path";
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { type Checkpoints, mergePosition, type Position } from "../pipeline/checkpoint.ts";
 import { readTextIfThere, removeIfThere, syncFolder, writeAllSync, writeFileAtomic } from "./atomic_file.ts";
@@ -49,7 +50,7 @@ export class CheckpointStore implements Checkpoints, AsyncDisposable {
   #file(id: string): CheckpointFile {
     let file = this.#files.get(id);
     if (file === undefined) {
-      file = new CheckpointFile(this.#folder, encodeURIComponent(id));
+      file = new CheckpointFile(this.#folder, fileNameOf(id));
       this.#files.set(id, file);
     }
     return file;
@@ -203,6 +204,14 @@ function parseSnapshot(text: string): Snapshot | undefined {
 function parseCommit(line: string): Position | undefined {
   const json = line.slice(9);
   return line.slice(0, 8) === checksum(json) ? JSON.parse(json) as Position : undefined;
+}
+
+/** A file name for an id of any length; different ids have different names. */
+function fileNameOf(id: string): string {
+  const name = encodeURIComponent(id);
+  return name.length <= 150
+    ? name
+    : `${name.slice(0, 120)}~${createHash("sha256").update(id).digest("hex").slice(0, 16)}`;
 }
 
 function checksum(text: string): string {
