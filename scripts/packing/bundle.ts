@@ -1,0 +1,32 @@
+/** The program as JavaScript: `main.ts` with its npm packages inside, one chunk per command so that each loads only its own. */
+import { filesBelow, runProgram } from "../program.ts";
+
+/** Name of the chunk that starts the program. */
+export const entryName = "main.js";
+
+/**
+ * Bundles `main.ts` of the project at `root` into the new folder `folder`.
+ * @returns paths of the chunks, sorted
+ * @throws when the bundler fails, or the result asks for a file that is not in it
+ */
+export async function bundleProgram(root: string, folder: string): Promise<readonly string[]> {
+  const words = ["bundle", "--quiet", "--frozen", "--platform", "deno", "--code-splitting", "--minify", "--keep-names"];
+  const outcome = await runProgram(Deno.execPath(), [...words, "--outdir", folder, "main.ts"], { cwd: root });
+  if (outcome.code !== 0) throw new Error(`Cannot bundle "main.ts": deno bundle failed\n${outcome.output}`);
+  const chunks = filesBelow(folder, (path) => path.endsWith(".js"));
+  for (const chunk of chunks) assertClosed(chunk, Deno.readTextFileSync(chunk));
+  if (!chunks.includes(`${folder}/${entryName}`)) {
+    throw new Error(`Cannot bundle "main.ts": no chunk "${entryName}" came out`);
+  }
+  return chunks;
+}
+
+/** A file found beside its module at run time, as a worker is, would be missing in the packed program. */
+function assertClosed(path: string, text: string): void {
+  const match = /new URL\(\s*(["'`])(\.[^"'`]*)\1\s*,\s*import\.meta\.url/.exec(text);
+  if (match === null) return;
+  throw new Error(
+    `Cannot pack chunk "${path}": it looks for "${match[2]}" beside itself, which the bundle does not hold\n` +
+      "Try: import it, or hand its text over as a string",
+  );
+}

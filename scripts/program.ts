@@ -1,0 +1,134 @@
+/** Running other programs from a script: output kept, a deadline, and the whole process group ended with it. */
+import { stripVTControlCharacters } from "node:util";
+
+/** What a program left behind. */
+export interface Outcome {
+  /** Exit code; 128 + the signal's number where a signal ended it. */
+  readonly code: number;
+  /** stdout and stderr in the order of arrival, without colours. */
+  readonly output: string;
+  readonly durationMs: number;
+  /** Whether the deadline ended it. */
+  readonly timedOut: boolean;
+  /** Whether processes of its group were still there at its end; they were ended. */
+  readonly leftovers: boolean;
+}
+
+/** How a program is run. */
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** After that long the whole process group is killed; default none. */
+  readonly deadlineMs?: number;
+}
+
+const running = new Set<number>();
+const pipeGraceMs = 2_000;
+
+/** Runs `command` to its end, stdin empty. Only a program that cannot be started makes it throw. */
+export async function runProgram(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Outcome> {
+  const beganMs = performance.now();
+  const child = new Deno.Command(command, {
+    args: [...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true, // its own process group, so that a deadline ends the grandchildren too
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  }).spawn();
+  running.add(child.pid);
+  let timedOut = false;
+  const deadline = options.deadlineMs === undefined ? undefined : setTimeout(() => {
+    timedOut = true;
+    killGroup(child.pid, "SIGKILL");
+  }, options.deadlineMs);
+  const chunks: Uint8Array[] = [];
+  const pipes = [child.stdout, child.stderr].map((stream) => stream.getReader());
+  const reading = Promise.all(pipes.map((pipe) => collect(pipe, chunks)));
+  const status = await child.status;
+  clearTimeout(deadline);
+  let leftovers = killGroup(child.pid, "SIGKILL");
+  running.delete(child.pid);
+  // Somebody in a group of its own may hold the pipes for ever: that is said, not waited for.
+  const giveUp = setTimeout(() => {
+    leftovers = true;
+    for (const pipe of pipes) pipe.cancel();
+  }, pipeGraceMs);
+  await reading;
+  clearTimeout(giveUp);
+  return { code: status.code, output: textOf(chunks), durationMs: performance.now() - beganMs, timedOut, leftovers };
+}
+
+/** Makes SIGINT and SIGTERM end the programs that run, then this script. */
+export function endProgramsOnSignal(): void {
+  for (const [name, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    Deno.addSignalListener(name, () => {
+      for (const pid of running) killGroup(pid, "SIGKILL");
+      Deno.exit(code);
+    });
+  }
+}
+
+/** Does `work` for every item, `width` at a time; the results stand in the items' order. */
+export async function inParallel<T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results = new Array<R>(items.length);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let i = next++; i < items.length; i = next++) results[i] = await work(items[i]!);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, width) }, worker));
+  return results;
+}
+
+/** All files below `folder`, sorted, as paths that begin with it; nothing where there is no such folder. */
+export function filesBelow(folder: string, matches: (path: string) => boolean): string[] {
+  const found: string[] = [];
+  const walk = (path: string): void => {
+    for (const entry of Deno.readDirSync(path)) {
+      const child = `${path}/${entry.name}`;
+      if (entry.isDirectory) walk(child);
+      else if (entry.isFile && matches(child)) found.push(child);
+    }
+  };
+  try {
+    walk(folder);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found.sort();
+}
+
+/** Writes `text` and a line end to stdout. */
+export function say(text: string): void {
+  const bytes = new TextEncoder().encode(text + "\n");
+  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+}
+
+/** Signals the group that `pid` leads. @returns whether there was anybody left in it */
+function killGroup(pid: number, signal: Deno.Signal): boolean {
+  try {
+    Deno.kill(-pid, signal);
+    return true;
+  } catch {
+    return false; // nobody is left: that is what we want
+  }
+}
+
+async function collect(pipe: ReadableStreamDefaultReader<Uint8Array>, into: Uint8Array[]): Promise<void> {
+  for (let part = await pipe.read(); !part.done; part = await pipe.read()) into.push(part.value);
+}
+
+function textOf(chunks: readonly Uint8Array[]): string {
+  const decoder = new TextDecoder();
+  const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+  return stripVTControlCharacters(text);
+}

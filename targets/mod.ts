@@ -1,0 +1,30 @@
+/** The machines that the agent is built for. One folder each; this is the table. */
+import { target as aarch64 } from "./aarch64/target.ts";
+import { target as amd64 } from "./x86_64/target.ts";
+
+/** A machine that `deno task build` makes a file for. */
+export interface Target {
+  /** Name as `uname -m` prints it, and the end of the file's name. */
+  readonly name: string;
+  /** Value of `deno compile --target`, also `Deno.build.target` of the result. */
+  readonly triple: string;
+  /** Package of the npm registry that holds the `deno` executable for it. */
+  readonly runtimePackage: string;
+  /** SHA-256 of that executable in the pinned version: what is packed is what was looked at. */
+  readonly runtimeSha256: string;
+  /** The packed file at the most, in bytes; the build fails above it. */
+  readonly packedBudgetBytes: number;
+  /** Emulator that runs the result on another machine, for its smoke test. */
+  readonly emulator: string;
+}
+
+/** The version of Deno that everything is built and run with. */
+export const denoVersion = "2.9.5";
+
+/** All targets, by name. */
+export const targets: Readonly<Record<string, Target>> = { "x86_64": amd64, aarch64 };
+
+/** The target of the machine that this runs on, or undefined where it is none of them. */
+export function ownTarget(): Target | undefined {
+  return Object.values(targets).find((target) => target.triple === Deno.build.target);
+}
