@@ -36,7 +36,7 @@ export type { FileEvent, FileSourceOptions, FileTuning, LongLines, MultilineOpti
 
 /** The source for `options`. Nothing is opened before it is read. @throws when a pattern or a figure is impossible */
 export function openFileSource(options: FileSourceOptions): Source {
-  const tuning = { ...defaultTuning, ...options.tuning };
+  const tuning = { ...defaultTuning, maxOpenFiles: openFilesAllowed(), ...options.tuning };
   const maxLineBytes = options.maxLineBytes ?? defaultMaxLineBytes;
   if (!(maxLineBytes >= 1_024 && maxLineBytes <= 16 * 2 ** 20)) {
     throw new RangeError(`Cannot read files for "${options.id}": maxLineBytes must be 1 KiB..16 MiB`);
@@ -253,6 +253,16 @@ class Iteration {
 
   #say(kind: FileEvent["kind"], level: FileEvent["level"], text: string): void {
     this.#options.report({ kind, level, path: "", text });
+  }
+}
+
+/** Half of the process's limit of open files; the other half is for everybody else. */
+function openFilesAllowed(): number {
+  try {
+    const limit = /^Max open files\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))?.[1];
+    return Math.min(Math.max(Math.floor(Number(limit ?? 1_024) / 2), 64), defaultTuning.maxOpenFiles);
+  } catch {
+    return 512; // no procfs: half of the usual limit
   }
 }
 

@@ -83,7 +83,7 @@ export interface FileTuning {
   readonly copyWaitMs: number;
   /** A position whose file was never seen for so long is forgotten. */
   readonly forgetMs: number;
-  /** Files open at the same time; idle ones are closed first. */
+  /** Files open at the same time; idle ones are closed first. Default: half of what the process may open, 8,192 at most. */
   readonly maxOpenFiles: number;
   /** Bytes read per file and turn. */
   readonly blockBytes: number;
@@ -98,7 +98,7 @@ export const defaultTuning: FileTuning = {
   graceMs: 5_000,
   copyWaitMs: 5_000,
   forgetMs: 24 * 3_600_000,
-  maxOpenFiles: 1_024,
+  maxOpenFiles: 8_192,
   blockBytes: 256 * 1_024,
 };
 

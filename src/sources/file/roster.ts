@@ -480,7 +480,7 @@ export class Roster implements Disposable {
     });
   }
 
-  /** Room for one more open file, made by closing the one that has been idle for the longest time. */
+  /** Room for one more open file, made by closing those that have been idle for the longest time. */
   #makeRoom(file: TailedFile, nowMs: number): boolean {
     if (++this.#openAtMost <= this.#tuning.maxOpenFiles) return true;
     const open = [...this.files.values()].filter((other) => other.isOpen);
@@ -488,13 +488,15 @@ export class Roster implements Disposable {
     if (this.#openAtMost <= this.#tuning.maxOpenFiles) return true;
     const idle = open.filter((other) => other !== file && other.state === "following" && other.pollAtMs > nowMs)
       .sort((a, b) => a.grewAtMs - b.grewAtMs);
-    // One that could not be found again by its path stays open: its descriptor is all we have of it.
-    const oldest = idle.find(({ location, key }) => {
+    // Several at once, so that this is seldom done. One that its path no longer leads to stays open: its descriptor is
+    // all we have of it.
+    const closable = idle.slice(0, Math.ceil(this.#tuning.maxOpenFiles / 8)).filter(({ location, key }) => {
       const info = statIfThere(location);
       return info !== undefined && fileKey(info) === key;
     });
-    oldest?.close();
-    return oldest !== undefined;
+    for (const other of closable) other.close();
+    this.#openAtMost -= closable.length;
+    return closable.length > 0;
   }
 
   #depart(key: string, mark: FileMark, nowMs: number): void {
