@@ -27,9 +27,10 @@ export interface FrameRun {
   readonly packed: boolean;
 }
 
-/** A frame that is not `syslog`. */
+/** A frame whose answer is not simply `200 OK` once its record is safe. */
 export interface ControlFrame {
-  readonly command: "open" | "close";
+  /** `early`: a `syslog` before `open`, which is not kept. */
+  readonly command: "open" | "close" | "early";
   readonly transaction: number;
   readonly data: string;
 }
@@ -37,9 +38,8 @@ export interface ControlFrame {
 /** What came out of a chunk. After `mistake` the session is over; `records` are from before it. */
 export interface FrameResult {
   readonly records: FrameRun;
+  /** In order of their transactions. */
   readonly control: readonly ControlFrame[];
-  /** `syslog` frames before `open`: answered 500, not kept. */
-  readonly early: readonly number[];
   /** Messages that were cut to the limit. */
   readonly truncated: number;
   readonly mistake: string | undefined;
@@ -67,7 +67,6 @@ export class FrameDecoder {
   #packed = true;
   #truncated = 0;
   #control: ControlFrame[] = [];
-  #early: number[] = [];
 
   constructor(limits: FrameLimits) {
     this.#limits = limits;
@@ -92,7 +91,7 @@ export class FrameDecoder {
     }
     if (mistake === undefined && at < bytes.length) this.#keepRest(bytes.slice(at), header.dataStart - at);
     const records = { bytes, bounds: this.#bounds, count: this.#count, packed: this.#packed };
-    return { records, control: this.#control, early: this.#early, truncated: this.#truncated, mistake };
+    return { records, control: this.#control, truncated: this.#truncated, mistake };
   }
 
   #begin(chunk: Uint8Array): Uint8Array {
@@ -100,7 +99,6 @@ export class FrameDecoder {
     this.#count = this.#to = this.#truncated = 0;
     this.#packed = true;
     this.#control = [];
-    this.#early = [];
     if (this.#restBytes === 0) return chunk;
     this.#rest.push(chunk);
     this.#restBytes += chunk.length;
@@ -158,7 +156,7 @@ export class FrameDecoder {
     }
     this.last = header.transaction;
     if (isSyslog && this.opened) this.#takeRecord(bytes, header.dataStart, end);
-    else if (isSyslog) this.#early.push(header.transaction);
+    else if (isSyslog) this.#control.push({ command: "early", transaction: header.transaction, data: "" });
     if (!cut) return end + 1;
     this.#truncated++;
     this.#skip = header.dataLength - taken + 1;

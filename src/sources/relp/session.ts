@@ -24,6 +24,14 @@ export interface SessionContext {
   truncated(messages: number): void;
 }
 
+/** An answer that waits for its turn. */
+interface Reply {
+  readonly transaction: number;
+  readonly bytes: Uint8Array;
+  /** The session ends with it. */
+  readonly last: boolean;
+}
+
 /** One session; `run` ends when it does. */
 export class RelpServerSession {
   readonly #arrival: Arrival;
@@ -32,11 +40,16 @@ export class RelpServerSession {
   /** Filled while the one before it is being written. */
   #answers = new FrameEncoder(4 * 1024);
   #spare = new FrameEncoder(4 * 1024);
-  #writing = false;
-  /** Newest transaction that is answered. */
+  #writing: Promise<void> | undefined;
+  /** Newest transaction that is answered. Answers leave in the order of the transactions, as librelp's do. */
   #answered = 0;
+  /** Newest transaction whose record is safe. */
+  #safe = 0;
+  /** Answers that are more than `200 OK`, in order: each waits for those before it. */
+  readonly #replies: Reply[] = [];
+  /** The protocol was broken: goodbye, after the answers to all that came before. */
+  #goodbye = false;
   #opens = 0;
-  #closeTransaction: number | undefined;
   #ending = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -64,17 +77,14 @@ export class RelpServerSession {
       connection.destroy();
     } finally {
       stop.removeEventListener("abort", onStop);
-      clearTimeout(this.#timer);
+      if (!this.#goodbye) clearTimeout(this.#timer);
     }
   }
 
   /** Answers every record up to `transaction`: called when they are safe. */
   acknowledge(transaction: number): void {
-    if (transaction <= this.#answered || this.#arrival.connection.closed) return;
-    this.#answers.appendAcknowledgements(this.#answered + 1, transaction);
-    this.#answered = transaction;
-    if (this.#closeTransaction === transaction + 1) this.#answerClose();
-    this.#flush();
+    this.#safe = Math.max(this.#safe, transaction);
+    this.#answer();
   }
 
   /** Says that the server goes, after the answers given so far, and ends the connection. */
@@ -84,7 +94,7 @@ export class RelpServerSession {
     const { connection } = this.#arrival;
     if (connection.closed) return;
     try {
-      while (this.#writing) await new Promise((resolve) => setTimeout(resolve, 5));
+      await this.#flush();
       await connection.write(serverClose);
       await connection.close();
     } catch {
@@ -93,33 +103,53 @@ export class RelpServerSession {
   }
 
   async #take(chunk: Uint8Array): Promise<void> {
-    const { records, control, early, truncated, mistake } = this.#decoder.read(chunk);
-    for (const frame of control) if (!this.#takeControl(frame)) return;
-    for (const transaction of early) this.#reply(transaction, "500 command disabled");
+    const { records, control, truncated, mistake } = this.#decoder.read(chunk);
+    const refusal = control.map((frame) => this.#reply(frame)).find((text) => text !== undefined);
+    this.#answer();
     if (truncated > 0) this.#context.truncated(truncated);
-    if (records.count > 0) await this.#context.offer(this.#batch(records));
-    if (mistake !== undefined) this.#refuse(`it sends ${mistake}`);
+    if (records.count > 0 && refusal === undefined) await this.#context.offer(this.#batch(records));
+    if (refusal !== undefined || mistake !== undefined) this.#refuse(refusal ?? `it sends ${mistake}`);
   }
 
-  /** False when the session is over. */
-  #takeControl({ command, transaction, data }: ControlFrame): boolean {
-    if (command === "close") {
-      this.#closeTransaction = transaction;
-      if (this.#answered === transaction - 1) {
-        this.#answerClose();
-        this.#flush();
+  /** Queues the answer to a frame; the result is why the session cannot go on. */
+  #reply({ command, transaction, data }: ControlFrame): string | undefined {
+    const queue = (bytes: Uint8Array, last = false): void => void this.#replies.push({ transaction, bytes, last });
+    if (command === "early") queue(encodeFrame(transaction, "rsp", "500 command disabled"));
+    else if (command === "close") queue(concat(encodeFrame(transaction, "rsp"), serverClose), true);
+    else {
+      const refusal = ++this.#opens > 1 ? "error 10047 on connect" : refusalOfOffers(data);
+      if (refusal === undefined) {
+        queue(encodeFrame(transaction, "rsp", `200 OK\n${encodeOffers(this.#context.version)}`));
+      } else {
+        const first = this.#opens > 1
+          ? encodeFrame(transaction, "rsp", "500 protocol error: connection already open")
+          : nothing;
+        queue(concat(first, encodeFrame(transaction, "rsp", `500 ${refusal}`)));
+        return `its open is refused: ${refusal}`;
       }
-      return true;
     }
-    const refusal = ++this.#opens > 1 ? "error 10047 on connect" : refusalOfOffers(data);
-    if (refusal === undefined) {
-      this.#reply(transaction, `200 OK\n${encodeOffers(this.#context.version)}`);
-      return true;
+    return undefined;
+  }
+
+  /** Sends every answer whose turn has come. */
+  #answer(): void {
+    if (this.#arrival.connection.closed || this.#ending) return;
+    for (;;) {
+      const reply = this.#replies[0];
+      if (reply?.transaction === this.#answered + 1) {
+        this.#replies.shift();
+        this.#answered = reply.transaction;
+        this.#answers.appendRaw(reply.bytes);
+        if (reply.last) return this.#finish();
+        continue;
+      }
+      const last = Math.min(this.#safe, (reply?.transaction ?? Infinity) - 1);
+      if (last <= this.#answered) break;
+      this.#answers.appendAcknowledgements(this.#answered + 1, last);
+      this.#answered = last;
     }
-    if (this.#opens > 1) this.#reply(transaction, "500 protocol error: connection already open");
-    this.#reply(transaction, `500 ${refusal}`);
-    this.#refuse(`its open is refused: ${refusal}`);
-    return false;
+    if (this.#goodbye && this.#answered >= this.#decoder.last) this.#sayGoodbye();
+    else this.#flush();
   }
 
   #batch(records: FrameRun): Batch {
@@ -133,47 +163,43 @@ export class RelpServerSession {
       readAtMs: Date.now(),
       ...(peerName === undefined ? {} : { peer: peerName }),
     };
-    const last = this.#closeTransaction === undefined ? this.#decoder.last : this.#closeTransaction - 1;
-    return { ...records, origin, position: { [this.#context.key]: last }, release: () => {} };
-  }
-
-  #reply(transaction: number, text: string): void {
-    this.#answered = transaction;
-    this.#send(encodeFrame(transaction, "rsp", text));
+    return { ...records, origin, position: { [this.#context.key]: this.#decoder.last }, release: () => {} };
   }
 
   /** A session that broke the protocol ends as librelp ends it: a hint, and the end of the stream. */
   #refuse(reason: string): void {
-    if (this.#ending) return;
+    if (this.#ending || this.#goodbye) return;
     this.#context.report(`session with ${this.#arrival.connection.peerAddress} ended: ${reason}`);
-    this.#ending = true;
-    this.#sendLast(serverClose);
+    this.#goodbye = true;
+    clearTimeout(this.#timer);
+    // What came before the mistake is still to be answered, or the client repeats it; but not for ever.
+    this.#timer = setTimeout(() => this.#sayGoodbye(), goodbyeDeadlineMs);
+    this.#arrival.connection.stopReading();
+    this.#answer();
   }
 
-  #answerClose(): void {
-    this.#ending = true;
-    this.#sendLast(concat(encodeFrame(this.#closeTransaction!, "rsp"), serverClose));
+  #sayGoodbye(): void {
+    if (this.#ending) return;
+    this.#answers.appendRaw(serverClose);
+    this.#finish();
   }
 
-  #sendLast(bytes: Uint8Array): void {
-    this.#send(bytes);
+  /** Sends what is left and ends the connection. */
+  #finish(): void {
+    this.#ending = true;
+    clearTimeout(this.#timer);
     const { connection } = this.#arrival;
-    const finish = async (): Promise<void> => {
-      while (this.#writing) await new Promise((resolve) => setTimeout(resolve, 1));
-      await connection.close();
-    };
-    finish().catch(() => connection.destroy());
-  }
-
-  #send(bytes: Uint8Array): void {
-    this.#answers.appendRaw(bytes);
-    this.#flush();
+    connection.stopReading();
+    this.#flush().then(() => connection.close()).catch(() => connection.destroy());
   }
 
   /** Writes what answers there are; those that come meanwhile go with the next write. */
-  async #flush(): Promise<void> {
-    if (this.#writing) return;
-    this.#writing = true;
+  #flush(): Promise<void> {
+    if (this.#writing === undefined && this.#answers.length > 0) this.#writing = this.#writeAll();
+    return this.#writing ?? Promise.resolve();
+  }
+
+  async #writeAll(): Promise<void> {
     try {
       while (this.#answers.length > 0) {
         const full = this.#answers;
@@ -185,11 +211,12 @@ export class RelpServerSession {
     } catch {
       this.#arrival.connection.destroy(); // the client is gone and will send again what it has no answer to
     } finally {
-      this.#writing = false;
+      this.#writing = undefined;
     }
   }
 
   #expectWithin(timeoutMs: number, complaint: string): void {
+    if (this.#goodbye) return;
     clearTimeout(this.#timer);
     if (timeoutMs > 0 && !this.#ending) {
       this.#timer = setTimeout(() => this.#refuse(`${complaint} for ${timeoutMs} ms`), timeoutMs);
@@ -214,4 +241,6 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   return new Uint8Array([...a, ...b]);
 }
 
+const goodbyeDeadlineMs = 5_000;
+const nothing = new Uint8Array(0);
 const serverClose = encodeFrame(0, "serverclose");
