@@ -43,11 +43,12 @@ export class RelpServer implements AsyncDisposable {
   readonly port = freePort();
   readonly folder = Deno.makeTempDirSync({ prefix: "imrelp" });
   readonly output: string;
-  readonly #options: RelpServerOptions;
+  /** May be changed before the next `start`. */
+  options: RelpServerOptions;
   #program: RunningProgram | undefined;
 
   constructor(options: RelpServerOptions) {
-    this.#options = options;
+    this.options = options;
     this.output = options.output ?? join(this.folder, "received.log");
   }
 
@@ -58,7 +59,7 @@ export class RelpServer implements AsyncDisposable {
   /** Starts it, again after a `kill`, and waits until it listens. */
   async start(): Promise<void> {
     const config = join(this.folder, "server.conf");
-    Deno.writeTextFileSync(config, serverConfig(this.port, this.folder, this.output, this.#options));
+    Deno.writeTextFileSync(config, serverConfig(this.port, this.folder, this.output, this.options));
     this.#program = startRsyslog(config, this.folder, "server");
     await this.#program.waitUntil(() => isListening(this.port), `imrelp on port ${this.port}`);
   }
