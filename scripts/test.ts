@@ -1,0 +1,101 @@
+/**
+ * `deno task test [--filter TEXT] [--jobs N] [--no-install] [--count-failed N] [FILE…]`
+ *
+ * Unit tests in one process without permissions, then every file under `test/` in a process of its own with a deadline.
+ * The last line is `N passed, N failed, N skipped`; the exit code is 1 when something failed.
+ */
+import { relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { projectRoot } from "./graph.ts";
+import { installPackages } from "./packages.ts";
+import { endProgramsOnSignal, filesBelow, inParallel, type Outcome, runProgram, say } from "./program.ts";
+import { type Counts, countsOf, ignoredTests, summaryLine, sumOf, withoutPassed } from "./test_report.ts";
+
+/** Some test files that run in one process, and how. */
+interface Job {
+  readonly label: string;
+  readonly files: readonly string[];
+  readonly flags: readonly string[];
+}
+
+/** Everything that is asked for, longest first where that is known. */
+function jobsFor(wanted: readonly string[]): readonly Job[] {
+  const chosen = wanted.map((path) => relative(projectRoot, resolve(path)));
+  const isChosen = (path: string): boolean =>
+    chosen.length === 0 || chosen.some((one) => path === one || path.startsWith(`${one}/`));
+  const testsIn = (folder: string): string[] =>
+    filesBelow(`${projectRoot}/${folder}`, (path) => path.endsWith("_test.ts"))
+      .map((path) => path.slice(projectRoot.length + 1)).filter(isChosen);
+  const unit = ["src", "scripts"].flatMap(testsIn);
+  const own = testsIn("test").map((path) => ({ label: path, files: [path], flags: ["-A"] }));
+  return unit.length === 0 ? own : [{ label: "unit tests", files: unit, flags: ["--no-prompt"] }, ...own];
+}
+
+async function runJob(job: Job, filter: string | undefined, skipsFile: string): Promise<Counts> {
+  const filters = filter === undefined ? [] : ["--filter", filter];
+  const words = ["test", "--no-check", ...job.flags, ...filters, ...job.files];
+  const outcome = await runProgram(Deno.execPath(), words, {
+    cwd: projectRoot,
+    env: { AGENT_TEST_SKIPS: skipsFile },
+    deadlineMs: fileDeadlineMs,
+  });
+  const counts = countsOf(outcome.output, outcome.code);
+  report(job, outcome, counts, readSkips(skipsFile));
+  return counts;
+}
+
+function report(job: Job, outcome: Outcome, counts: Counts, reasons: readonly string[]): void {
+  const { passed, failed, skipped } = counts;
+  if (passed + failed + skipped === 0) return; // all filtered out
+  const seconds = (outcome.durationMs / 1_000).toFixed(1);
+  const more = skipped === 0 ? "" : `, ${skipped} skipped`;
+  say(`${failed === 0 ? "ok    " : "FAILED"} ${job.label}: ${passed} passed, ${failed} failed${more} (${seconds} s)`);
+  for (const name of ignoredTests(outcome.output)) say(`  skipped: ${name}`);
+  for (const reason of reasons) say(`  ${reason}`);
+  if (outcome.leftovers) say("  left processes behind");
+  if (outcome.timedOut) say(`  ended by its deadline of ${fileDeadlineMs / 1_000} s`);
+  if (failed > 0) say(withoutPassed(outcome.output).split("\n").map((line) => `  ${line}`).join("\n"));
+}
+
+/** Why tests of a file were skipped: what `test/peers/skip.ts` wrote down. */
+function readSkips(path: string): readonly string[] {
+  try {
+    return [...new Set(Deno.readTextFileSync(path).trimEnd().split("\n"))];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function testAll(files: readonly string[], filter: string | undefined, width: number): Promise<Counts> {
+  const folder = Deno.makeTempDirSync({ prefix: "agent-tests-" });
+  try {
+    const jobs = jobsFor(files).map((job, i) => ({ job, skipsFile: `${folder}/${i}` }));
+    return sumOf(await inParallel(jobs, width, ({ job, skipsFile }) => runJob(job, filter, skipsFile)));
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+const fileDeadlineMs = 420_000;
+
+if (import.meta.main) {
+  endProgramsOnSignal();
+  const { values, positionals } = parseArgs({
+    args: Deno.args,
+    allowPositionals: true,
+    options: {
+      filter: { type: "string" },
+      jobs: { type: "string", default: `${Math.min(4, navigator.hardwareConcurrency)}` },
+      "no-install": { type: "boolean", default: false },
+      "count-failed": { type: "string", default: "0" },
+    },
+  });
+  if (!values["no-install"]) await installPackages();
+  const counts = await testAll(positionals, values.filter, Number(values.jobs));
+  // Checks that failed before this run are part of the verdict, so that the last line never says that all is well.
+  const all = sumOf([counts, { passed: 0, failed: Number(values["count-failed"]), skipped: 0 }]);
+  if (counts.passed + counts.failed + counts.skipped === 0) say("no test matches");
+  say(summaryLine(all));
+  Deno.exit(all.failed === 0 && counts.passed + counts.failed > 0 ? 0 : 1);
+}
