@@ -67,7 +67,7 @@ export class DiskSpool implements Spool {
     this.#shelf = shelf;
     this.#drops = new Drops(files, found.instance, (error) => this.#slotTrouble(error));
     this.#group = new GroupSync(() => this.#sync(), options.fsyncMs ?? defaultFsyncMs);
-    this.#openCursors(files, found.instance);
+    this.#openCursors(files, found.instance, found.startSeq);
     this.#room = new Room({
       files,
       shelf,
@@ -178,11 +178,11 @@ export class DiskSpool implements Spool {
     this.#shelf.close();
   }
 
-  #openCursors(files: SpoolFiles, instance: string): void {
+  #openCursors(files: SpoolFiles, instance: string, startSeq: number): void {
     const oldestSeq = this.#shelf.segments[0]?.key.firstSeq;
     for (const id of this.#options.readers) {
       const trouble = (error: unknown): void => this.#slotTrouble(error);
-      const cursor = new SlotFile(files, cursorName(id), instance, (oldestSeq ?? this.#shelf.nextSeq) - 1, trouble);
+      const cursor = new SlotFile(files, cursorName(id), instance, startSeq - 1, trouble);
       const dropped = oldestSeq === undefined ? 0 : Math.max(0, oldestSeq - 1 - cursor.value);
       this.#readers.set(id, { id, cursor, nextSeq: cursor.value + 1, dropped, damaged: 0 });
     }

@@ -22,7 +22,9 @@ export interface Recovered {
   readonly segments: readonly Segment[];
   /** The number that the next record gets: above all that was ever given out, as far as the disk tells. */
   readonly nextSeq: number;
-  /** What the newest segment's end is like. */
+  /** The number at which a reader without a position begins: that of the oldest record that was found, whole or not. */
+  readonly startSeq: number;
+  /** Damaged bytes at the very end: a write that was cut off. */
   readonly tornBytes: number;
 }
 
@@ -65,6 +67,7 @@ export function recoverFolder(files: SpoolFiles, quarantine: Quarantine): Recove
   segments.forEach((segment, i) => {
     if (i + 1 < segments.length) segment.lastSeq = segments[i + 1]!.key.firstSeq - 1;
   });
+  const startSeq = segments[0]?.key.firstSeq;
   const newest = segments.at(-1);
   if (newest !== undefined) {
     const end = findEnd(files, newest, quarantine);
@@ -76,7 +79,7 @@ export function recoverFolder(files: SpoolFiles, quarantine: Quarantine): Recove
       segments.pop();
     }
   }
-  return { instance, segments, nextSeq, tornBytes };
+  return { instance, segments, nextSeq, startSeq: startSeq ?? nextSeq, tornBytes };
 }
 
 /** Reads from an open segment, past sectors that the disk cannot read any more: they come as zeros. */
