@@ -31,7 +31,11 @@ export function writeFileAtomic(path: string, content: Uint8Array | string, opti
 /** Makes the entries of a folder (creations, renames, removals) survive a power cut: fsync(2) of the folder. */
 export function syncFolder(path: string): void {
   using folder = Deno.openSync(path, { read: true });
-  folder.syncSync();
+  try {
+    folder.syncSync();
+  } catch (error) {
+    throw failure("sync", `folder "${path}"`, error);
+  }
 }
 
 /** Writes all of `bytes` at the file's position; a short write is continued. */

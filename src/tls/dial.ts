@@ -99,18 +99,23 @@ function provePeer(socket: TLSSocket, options: DialOptions, tls: TlsOptions): vo
     throw new Error("the peer presents no certificate");
   }
   if (!socket.authorized) {
-    throw new Error(`its certificate is not to be trusted: ${describeRefusal(String(socket.authorizationError))}`);
+    throw new Error(
+      `its certificate is not to be trusted: ${describeRefusal(String(socket.authorizationError), certificate)}`,
+    );
   }
   const permitted = tls.permittedPeer.length === 0 && tls.authMode === "name" ? [options.host] : tls.permittedPeer;
   const refusal = refusalOfPeer(peerIdentity(certificate), tls.authMode, permitted);
   if (refusal !== undefined) throw new Error(`the peer is not permitted: ${refusal}`);
 }
 
-/** Node's codes for a chain that does not hold, in words. */
-export function describeRefusal(code: string): string {
+/** Why a chain does not hold, in words: dates first, which the runtime's code may hide, then its code. */
+export function describeRefusal(code: string, certificate: CertificateFacts, now: Date = new Date()): string {
+  const { valid_from: from, valid_to: to } = certificate;
+  if (to !== undefined && new Date(to) <= now) return `it expired on ${new Date(to).toISOString()}`;
+  if (from !== undefined && new Date(from) > now) {
+    return `it is valid from ${new Date(from).toISOString()}; is the clock here right?`;
+  }
   const words: Readonly<Record<string, string>> = {
-    CERT_HAS_EXPIRED: "it has expired",
-    CERT_NOT_YET_VALID: "it is not valid yet, or the clock here is behind",
     DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed",
     SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that is not ours",
     UNABLE_TO_GET_ISSUER_CERT: "none was sent, or its issuer is unknown",

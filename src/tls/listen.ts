@@ -128,7 +128,7 @@ function judge(socket: TLSSocket, tls: TlsOptions): { names: readonly string[] }
   if (!socket.authorized) {
     return {
       refusal: `certificate of ${identity.names.join(", ") || "nobody"}: ${
-        describeRefusal(String(socket.authorizationError))
+        describeRefusal(String(socket.authorizationError), certificate)
       }`,
     };
   }

@@ -24,6 +24,11 @@ export interface CertificateFacts {
   readonly subjectaltname?: string;
   readonly fingerprint?: string;
   readonly fingerprint256?: string;
+  /** Dates as OpenSSL prints them. */
+  // deno-lint-ignore camelcase
+  readonly valid_from?: string;
+  // deno-lint-ignore camelcase
+  readonly valid_to?: string;
 }
 
 /** The identity in a certificate as `getPeerCertificate()` gives it. */
