@@ -1,0 +1,48 @@
+/** A Unix stream socket to listen on: its folder, its permissions, and what a killed predecessor left behind. */
+import { dirname } from "node:path";
+import { failure } from "../../pipeline/errors.ts";
+
+/**
+ * Listens on `path`; the listener's `close` removes the socket.
+ * @param mode permission bits, there from the first moment on
+ * @throws when another program listens there, or something that is no socket is in the way
+ */
+export async function listenOnUnixSocket(path: string, mode: number): Promise<Deno.Listener> {
+  const what = `socket "${path}"`;
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    await removeStaleSocket(path);
+    const oldMask = Deno.umask(0o777 & ~mode);
+    try {
+      return Deno.listen({ transport: "unix", path });
+    } finally {
+      Deno.umask(oldMask);
+    }
+  } catch (error) {
+    if (error instanceof OccupiedError) throw new Error(`Cannot listen on ${what}: ${error.message}`);
+    throw failure("listen on", what, error, "make its folder writable, or name another socket");
+  }
+}
+
+/** Removes the socket of a program that is gone: one that refuses connections. Everything else is left alone. */
+async function removeStaleSocket(path: string): Promise<void> {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (info.isSocket !== true) throw new OccupiedError("it is not a socket\nTry: another path, or remove what is there");
+  try {
+    const connection = await Deno.connect({ transport: "unix", path });
+    connection.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    Deno.removeSync(path);
+    return;
+  }
+  throw new OccupiedError("another program listens there\nTry: stop that program, or name another socket");
+}
+
+class OccupiedError extends Error {}
