@@ -115,6 +115,9 @@ export function describeRefusal(code: string, certificate: CertificateFacts, now
   if (from !== undefined && new Date(from) > now) {
     return `it is valid from ${new Date(from).toISOString()}; is the clock here right?`;
   }
+  if (certificate.issuer !== undefined && JSON.stringify(certificate.issuer) === JSON.stringify(certificate.subject)) {
+    return "it is self-signed";
+  }
   const words: Readonly<Record<string, string>> = {
     DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed",
     SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that is not ours",

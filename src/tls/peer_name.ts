@@ -21,6 +21,7 @@ export interface PeerIdentity {
 /** The parts of node's peer certificate that identify its owner. */
 export interface CertificateFacts {
   readonly subject?: { readonly CN?: string | readonly string[] };
+  readonly issuer?: unknown;
   readonly subjectaltname?: string;
   readonly fingerprint?: string;
   readonly fingerprint256?: string;
