@@ -19,7 +19,7 @@ const planted: readonly (readonly [from: string, to: string, reason: RegExp])[] 
   ["src/sinks/relp/sink.ts", "npm:dax@0.49.0", /hot path runs no programs/],
   ["src/helpers/x.ts", "src/formats/relp.ts", /no place in the table/],
   ["src/sinks/http.ts", "https://example.org/x.ts", /stands on itself/],
-  ["main.ts", "src/commands/ship.ts", /hands over/],
+  ["main.ts", "src/engine/engine.ts", /is the process/],
 ];
 
 for (const [from, to, reason] of planted) {
