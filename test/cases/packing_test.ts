@@ -103,7 +103,7 @@ Deno.test({
   name: "agent tap passes bytes through the packed file unchanged, and ends by SIGTERM with 143",
   ...buildable,
   fn: async () => {
-    const sent = randomBytes(8 * 1024 * 1024);
+    const sent = new Uint8Array(randomBytes(8 * 1024 * 1024));
     const hash = createHash("sha256");
     const child = startTap();
     const writing = new Blob([sent]).stream().pipeTo(child.stdin);
