@@ -1,6 +1,6 @@
 /** A Unix stream socket to listen on: its folder, its permissions, and what a killed predecessor left behind. */
 import { dirname } from "node:path";
-import { failure } from "../../pipeline/errors.ts";
+import { failure } from "../pipeline/errors.ts";
 
 /**
  * Listens on `path`; the listener's `close` removes the socket.
