@@ -68,7 +68,7 @@ Deno.test({
     const include = join(folder, "in.log");
     writeNumberedLines(include, run, 0, 3, 200_000);
     await using server = await startRelpServer({ maxMessageBytes: 262_144 });
-    await using shipper = startShipper({ include, port: server.port, once: true });
+    await using shipper = startShipper({ include, port: server.port, once: true, source: { maxLine: "256KiB" } });
     strictEqual((await shipper.program.waitForExit()).code, 0, shipper.program.stderr);
     await server.waitForLines(3);
     deepStrictEqual(judgeLines(server.output, run, 3, 200_000), perfect(3));

@@ -19,6 +19,8 @@ export interface ShipperOptions {
   readonly once?: boolean;
   /** Default: a folder of its own. */
   readonly state?: string;
+  /** More keys of the file source. */
+  readonly source?: Readonly<Record<string, unknown>>;
   /** More keys of the relp sink. */
   readonly sink?: Readonly<Record<string, unknown>>;
 }
@@ -78,10 +80,10 @@ export class Shipper implements AsyncDisposable {
   }
 
   #config(): unknown {
-    const { include, port, tls, windowSize, timeout, sink = {} } = this.options;
+    const { include, port, tls, windowSize, timeout, source = {}, sink = {} } = this.options;
     return {
       state: this.state,
-      sources: { messages: { type: "file", include: [include] } },
+      sources: { messages: { type: "file", include: [include], ...source } },
       sinks: {
         loghost: {
           type: "relp",
