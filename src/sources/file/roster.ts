@@ -12,7 +12,7 @@
  * | unknown | else | a new file, from the beginning |
  */
 import { basename, dirname, join } from "node:path";
-import { fingerprintBytes, hasFingerprint } from "../../formats/fingerprint.ts";
+import { fingerprintBytes, hash53 } from "../../formats/fingerprint.ts";
 import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
@@ -53,8 +53,10 @@ export class Roster implements Disposable {
   #departed: Departed[] = [];
   #changes: Record<string, PositionValue> = {};
   #startAtEnd: boolean;
+  #folders: Set<string> | undefined;
   /** Open files, or more: closing is not counted at once. */
   #openAtMost = 0;
+  #noRoomUntilMs = 0;
 
   /** @throws when a pattern cannot be read */
   constructor(options: FileSourceOptions, tuning: FileTuning, from: Position | undefined, nowMs: number) {
@@ -86,9 +88,11 @@ export class Roster implements Disposable {
 
   /** Folders worth watching: those of the patterns, and those that links and rotated files lead to. */
   folders(): ReadonlySet<string> {
-    const folders = new Set(this.discovery.folders);
-    for (const file of this.files.values()) if (file.isOpen) folders.add(dirname(file.location));
-    return folders;
+    if (this.#folders === undefined) {
+      this.#folders = new Set(this.discovery.folders);
+      for (const file of this.files.values()) this.#folders.add(dirname(file.location));
+    }
+    return this.#folders;
   }
 
   /** The file that was last seen at `path`. */
@@ -100,7 +104,10 @@ export class Roster implements Disposable {
   /** Looks at the folders. `force`: also where nothing seems to have changed. */
   sweep(nowMs: number, force: boolean): void {
     const found = this.discovery.scan(force);
-    if (found !== undefined) this.#match(found, nowMs);
+    if (found !== undefined) {
+      this.#folders = undefined;
+      this.#match(found, nowMs);
+    }
     this.#startAtEnd = false;
     for (const file of this.files.values()) if (file.state === "waiting") this.#reconsider(file, nowMs);
     this.#departed = this.#departed.filter(({ untilMs }) => untilMs > nowMs);
@@ -337,11 +344,17 @@ export class Roster implements Disposable {
 
   /** A file that is still there and of which `file` may be a copy. */
   #findOriginal(file: TailedFile, head: Uint8Array): TailedFile | undefined {
+    const hashes = new Map<number, number>(); // of our head, by length: nearly all files share one length
     for (const other of this.files.values()) {
+      if (other === file || other.state !== "following" || other.offset === 0) continue;
+      const { length, hash } = other.fingerprint;
+      if (length <= head.length) {
+        let own = hashes.get(length);
+        if (own === undefined) hashes.set(length, own = hash53(head, 0, length));
+        if (own !== hash) continue;
+      } else if (!isRotatedName(other.path, file.path)) continue; // a copy that has hardly begun
       const { mark } = other;
-      if (other === file || other.state !== "following" || !isFirmBasis(mark, file.path)) continue;
-      const covered = Math.min(mark.fingerprint.length, head.length);
-      if (covered === mark.fingerprint.length && !hasFingerprint(head, mark.fingerprint)) continue;
+      if (!isFirmBasis(mark, file.path)) continue;
       if (!other.isOpen && !this.#canOpen(other)) continue;
       const fits = isSound(other)
         ? isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)
@@ -482,11 +495,14 @@ export class Roster implements Disposable {
 
   /** Room for one more open file, made by closing those that have been idle for the longest time. */
   #makeRoom(file: TailedFile, nowMs: number): boolean {
+    if (nowMs < this.#noRoomUntilMs) return false;
     if (++this.#openAtMost <= this.#tuning.maxOpenFiles) return true;
     const open = [...this.files.values()].filter((other) => other.isOpen);
     this.#openAtMost = open.length + 1;
     if (this.#openAtMost <= this.#tuning.maxOpenFiles) return true;
-    const idle = open.filter((other) => other !== file && other.state === "following" && other.pollAtMs > nowMs)
+    const idle = open.filter((other) =>
+      other !== file && other.state === "following" && (other.pollAtMs > nowMs || other.offset === other.seenBytes)
+    )
       .sort((a, b) => a.grewAtMs - b.grewAtMs);
     // Several at once, so that this is seldom done. One that its path no longer leads to stays open: its descriptor is
     // all we have of it.
@@ -496,6 +512,7 @@ export class Roster implements Disposable {
     });
     for (const other of closable) other.close();
     this.#openAtMost -= closable.length;
+    if (closable.length === 0) this.#noRoomUntilMs = nowMs + noRoomMs;
     return closable.length > 0;
   }
 
@@ -545,5 +562,6 @@ function timeOf(info: Deno.FileInfo): number {
   return info.mtime?.getTime() ?? 0;
 }
 
+const noRoomMs = 20;
 const departedMs = 60_000;
 const maxLocateNames = 10_000;

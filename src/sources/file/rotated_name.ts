@@ -3,8 +3,9 @@ import { basename, extname } from "node:path";
 
 /** Whether a file called `name` may be an earlier content of the one called `live`; paths or names, folders are ignored. */
 export function isRotatedName(live: string, name: string): boolean {
-  const liveName = basename(live);
-  const other = basename(name);
+  const liveName = live.slice(live.lastIndexOf("/") + 1);
+  const other = name.slice(name.lastIndexOf("/") + 1);
+  if (other.length <= liveName.length) return false; // nearly always, and asked for every pair of files
   if (other.startsWith(liveName) && isSuffix(other.slice(liveName.length))) return true;
   const extension = extname(liveName);
   const stem = liveName.slice(0, liveName.length - extension.length);

@@ -81,8 +81,8 @@ export class Schedule {
     this.hot.delete(file);
     if (file.state === "ignored") file.pollAtMs = Infinity;
     else if (file.pollAtMs <= nowMs) {
-      file.pollMs = Math.max(file.pollMs, this.#tuning.minPollMs);
-      file.pollAtMs = nowMs + (file.state === "waiting" ? busyPollMs : Math.min(file.pollMs, busyPollMs));
+      file.pollMs = Math.min(Math.max(file.pollMs * 2, this.#tuning.minPollMs), busyPollMs);
+      file.pollAtMs = nowMs + file.pollMs;
     }
     this.nextPollMs = Math.min(this.nextPollMs, file.pollAtMs);
   }

@@ -63,6 +63,10 @@ export class TailedFile {
     return this.#offset;
   }
 
+  get fingerprint(): Fingerprint {
+    return this.#fingerprint;
+  }
+
   get isOpen(): boolean {
     return this.#file !== undefined;
   }
