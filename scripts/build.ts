@@ -47,9 +47,13 @@ async function buildFor(
 ): Promise<void> {
   const beganMs = performance.now();
   const { size, packed } = await pack(target, packing, bundle, chunks, output);
-  const budget = `${formatSize(size.fileBytes)} of ${formatSize(target.packedBudgetBytes)} allowed`;
+  const allowed = packed === "compiled" ? "" : ` of ${formatSize(target.packedBudgetBytes)} allowed`;
   const took = formatDuration(performance.now() - beganMs);
-  say(`${output}: ${packed}, ${budget}, ${formatSize(size.unpackedBytes)} unpacked, ${took}`);
+  say(
+    `${output}: ${packed}, ${formatSize(size.fileBytes)}${allowed}, ${
+      formatSize(size.unpackedBytes)
+    } unpacked, ${took}`,
+  );
   if (packed === "self-extracting" && size.fileBytes > target.packedBudgetBytes) {
     throw new Error(`Cannot keep "${output}": it is above its size budget\nTry: look at what the bundle gained`);
   }
@@ -69,7 +73,7 @@ async function pack(
       return { size: { fileBytes, unpackedBytes: fileBytes }, packed: "compiled" };
     } catch (error) {
       if (!(error instanceof NoBaseRuntime) || packing === "compiled") throw error;
-      say(`no base runtime for deno compile (${error.message}; DENORT_BIN is unset): packing self-extracting instead`);
+      say(`${error.message.split("\n")[0]}: packing self-extracting instead`);
     }
   }
   return { size: await packSelfExtracting(target, project.version, chunks, output), packed: "self-extracting" };

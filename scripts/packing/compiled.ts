@@ -4,9 +4,16 @@ import { runProgram } from "../program.ts";
 import { entryName } from "./bundle.ts";
 import { programFlags } from "./flags.ts";
 
-/** Why there is no compiled file, in one line: the base runtime could be neither downloaded nor found. */
+/** The base runtime could not be downloaded, and none was named; the message's first line stands for itself. */
 export class NoBaseRuntime extends Error {
   override readonly name = "NoBaseRuntime";
+
+  constructor(reason: string) {
+    super(
+      `no base runtime for deno compile (${reason}; DENORT_BIN is unset)\n` +
+        "Try: set DENORT_BIN to the denort executable of this Deno version and target",
+    );
+  }
 }
 
 /**

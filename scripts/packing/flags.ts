@@ -3,9 +3,10 @@
 /**
  * Switches of `deno run` and of `deno compile` alike.
  *
- * All permissions, because Deno 2.9.5 opens `/dev/kmsg`, `/proc`, `/sys`, `/dev/fd` and `/dev/shm` for nobody who lacks a
- * single one (`Requires all access to "/dev/kmsg"`), and `--deny-ffi` is such a lack. `agent tap` and `agent version` give
- * up what they do not need when they start: see `src/system/permissions.ts`.
+ * All permissions, because that is the narrowest that works: Deno 2.9.5 opens `/dev/kmsg`, `/proc`, `/sys`, `/dev/fd` and
+ * `/dev/shm` for nobody who lacks a single one (`Requires all access to "/dev/kmsg"`), and `--deny-ffi`, or giving FFI up at
+ * run time, is such a lack. `ship` reads the kernel's log and the boot id there, `tap` the state of its own stdout, `dump`
+ * most of what it gathers. Nothing is loaded by FFI, and no code comes from anywhere but the packed file.
  */
 export const programFlags: readonly string[] = ["--allow-all", "--no-prompt", "--no-config", "--unstable-net"];
 
