@@ -1,32 +1,29 @@
 /**
  * The engine: every source to every sink, each pair with a pump and a position of its own, so that a dead sink holds
- * back nobody else. A source that cannot be read again gets one pump to all sinks.
+ * back nobody else.
+ *
+ * ```text
+ *   file, kernel (replayable)          ─► pump per sink ─────────────────► sink
+ *   tap, stdin (live, nobody to ask)   ─► pump ─► spool ─► pump per sink ─► sink
+ *   relp (live, its peer waits)        ─► pump ──────────────────────────► all sinks at once, then the answer
+ * ```
  */
 import { type BackoffLimits, backoffMs, pause } from "../pipeline/backoff.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import { errorText, GoneError } from "../pipeline/errors.ts";
 import { pump } from "../pipeline/pump.ts";
-import type { Rule } from "../pipeline/rule.ts";
-import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
+import type { Spool } from "../spool/spool.ts";
 import { openLog } from "../system/log.ts";
-import { fanOut } from "./fan_out.ts";
-import type { SinkHealth } from "./health.ts";
+import { type Pair, pairsOf, type SinkPart } from "./pairs.ts";
 
-/** A sink with what the engine keeps beside it. */
-export interface SinkPart {
-  readonly sink: Sink;
-  readonly health: SinkHealth;
-  readonly backoff: BackoffLimits;
-  /** Rules for this sink; undefined: everything is shipped. */
-  readonly rule?: Rule;
-}
-
-/** What an engine is made of. It disposes sources and sinks when it ends, and leaves the checkpoints to the caller. */
+/** What an engine is made of. It disposes sources, sinks and spool when it ends; the checkpoints are the caller's. */
 export interface EngineParts {
   readonly sources: readonly Source[];
   readonly sinks: readonly SinkPart[];
   readonly checkpoints: Checkpoints;
+  /** For live sources whose peer does not wait for an answer; its readers are the sinks. */
+  readonly spool?: Spool;
   /** End when every source has ended. A source that fails is then an error instead of something to try again. */
   readonly once: boolean;
   /** How long after a stop what is in flight may still be confirmed. */
@@ -35,7 +32,7 @@ export interface EngineParts {
 
 /** How it went. */
 export interface EngineResult {
-  /** Records that were read and not confirmed when it ended: they are read again, or lost if their source is live. */
+  /** Records that were read and not confirmed when it ended: they are read again at the next start. */
   readonly unconfirmed: number;
 }
 
@@ -52,13 +49,7 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal): Promise<
   let timer: ReturnType<typeof setTimeout> | undefined;
   halt.signal.addEventListener("abort", () => timer = setTimeout(() => cut.abort(), parts.drainMs), { once: true });
   try {
-    const pairs = pairsOf(parts).map((pair) => runPair(pair, parts, halt, cut.signal));
-    const results = await Promise.allSettled(pairs);
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    return {
-      unconfirmed: results.reduce((sum, result) => sum + (result.status === "fulfilled" ? result.value : 0), 0),
-    };
+    return { unconfirmed: await runPairs(parts, halt, cut.signal) };
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", onStop);
@@ -67,48 +58,30 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal): Promise<
   }
 }
 
-interface Pair {
-  readonly source: Source;
-  readonly sinks: readonly SinkPart[];
-  readonly checkpoints: Checkpoints;
-  readonly id: string;
-}
-
-function pairsOf({ sources, sinks, checkpoints }: EngineParts): readonly Pair[] {
-  return sources.flatMap((source) => {
-    if (source.replayable) {
-      return sinks.map((part) => ({ source, sinks: [part], checkpoints, id: `${source.id}@${part.sink.id}` }));
-    }
-    return [{ source, sinks, checkpoints: source.acknowledgements ?? nowhere, id: `${source.id}@*` }];
-  });
+async function runPairs(parts: EngineParts, halt: AbortController, cut: AbortSignal): Promise<number> {
+  const { direct, feeding, draining } = pairsOf(parts.sources, parts.sinks, parts.checkpoints, parts.spool);
+  const start = (pair: Pair): Promise<number> => runPair(pair, parts, halt, cut);
+  const fed = Promise.allSettled(feeding.map(start)).finally(() => parts.spool?.finish());
+  const others = Promise.allSettled([...direct, ...draining].map(start));
+  const results = [...await others, ...await fed];
+  let unconfirmed = 0;
+  for (const result of results) {
+    if (result.status === "rejected") throw result.reason;
+    unconfirmed += result.value;
+  }
+  return unconfirmed;
 }
 
 async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cut: AbortSignal): Promise<number> {
-  const [first] = pair.sinks;
   for (let attempt = 1;; attempt++) {
     try {
-      return await pump(
-        {
-          source: pair.source,
-          sink: fanOut(pair.sinks.map(({ sink }) => sink)),
-          checkpoints: pair.checkpoints,
-          id: pair.id,
-          ...(first!.rule === undefined ? {} : { rule: first!.rule }),
-          maxFlightBytes: 4 * 1024 * 1024,
-          maxBatchBytes: 128 * 1024,
-          backoff: first!.backoff,
-          observer: first!.health.observer(),
-        },
-        halt.signal,
-        cut,
-      );
+      return await pump({ ...pair, maxFlightBytes, maxBatchBytes }, halt.signal, cut);
     } catch (error) {
-      if (halt.signal.aborted && !(error instanceof GoneError)) throw error;
       if (error instanceof GoneError || parts.sources.length === 1) {
         halt.abort();
         throw error;
       }
-      if (parts.once) throw error;
+      if (parts.once || halt.signal.aborted) throw error;
       log.error(`${pair.source.id} failed and is tried again: ${errorText(error)}`);
       await pause(backoffMs(sourceBackoff, attempt), halt.signal);
       if (halt.signal.aborted) return 0;
@@ -117,11 +90,13 @@ async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cu
 }
 
 /** Sources first: a server says goodbye after its last answers; then the sinks, which close their sessions. */
-async function disposeAll({ sources, sinks }: EngineParts): Promise<void> {
+async function disposeAll({ sources, sinks, spool }: EngineParts): Promise<void> {
   await Promise.all(sources.map((source) => source[Symbol.asyncDispose]?.()));
   await Promise.all(sinks.map(({ sink }) => sink[Symbol.asyncDispose]()));
+  await spool?.[Symbol.asyncDispose]();
 }
 
-const nowhere: Checkpoints = { get: () => Promise.resolve(undefined), commit: () => {} };
+const maxFlightBytes = 4 * 1024 * 1024;
+const maxBatchBytes = 128 * 1024;
 const sourceBackoff: BackoffLimits = { firstMs: 1_000, maxMs: 60_000 };
 const log = openLog("engine");

@@ -1,11 +1,14 @@
 /** From a configuration to the parts of an engine. Only what it names is loaded. */
+import { join } from "node:path";
 import type { AgentConfig, SinkConfig, SourceConfig } from "../config/config.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import { ConfigError } from "../pipeline/errors.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
+import type { Spool } from "../spool/spool.ts";
 import { openLog } from "../system/log.ts";
-import type { EngineParts, SinkPart } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
+import type { SinkPart } from "./pairs.ts";
 import { SinkHealth } from "./health.ts";
 
 /** What the configuration does not say. */
@@ -30,12 +33,24 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
     for (const { sink } of sinks) await sink[Symbol.asyncDispose]();
     throw error;
   }
-  return { sources, sinks, checkpoints: options.checkpoints, once: options.once, drainMs: 3_000 };
+  const spool = needsSpool(config) ? await openConfiguredSpool(config) : undefined;
+  const { checkpoints, once } = options;
+  return { sources, sinks, checkpoints, once, drainMs: 3_000, ...(spool === undefined ? {} : { spool }) };
 }
 
-/** Whether any source needs its position kept, and so a state folder. */
+/** Whether anything is to be kept in the state folder: all sources but those whose peers keep what is not answered. */
 export function needsState(config: AgentConfig): boolean {
-  return Object.values(config.sources).some(({ type }) => type === "file" || type === "kernel");
+  return Object.values(config.sources).some(({ type }) => type !== "relp");
+}
+
+/** Whether a source can neither be read again nor has a peer that repeats. */
+function needsSpool(config: AgentConfig): boolean {
+  return Object.values(config.sources).some(({ type }) => type === "tap" || type === "stdin" || type === "syslog");
+}
+
+async function openConfiguredSpool({ state, hostname, spool, sinks }: AgentConfig): Promise<Spool> {
+  const { openSpool } = await import("../spool/spool.ts");
+  return await openSpool({ folder: join(state, "spool"), host: hostname, readers: Object.keys(sinks), ...spool });
 }
 
 async function openSinkPart(name: string, config: SinkConfig, options: WiringOptions): Promise<SinkPart> {
