@@ -10,27 +10,35 @@ export type TapItem =
 /** Splits what one tap sends. */
 export class TapLines {
   readonly #splitter: LineSplitter;
+  readonly #maxLineBytes: number;
 
   /** @param maxLineBytes longer lines are split */
   constructor(maxLineBytes: number) {
     this.#splitter = new LineSplitter(maxLineBytes);
+    this.#maxLineBytes = maxLineBytes;
   }
 
   /** Takes a chunk, which is ours from here on. */
   push(chunk: Uint8Array): readonly TapItem[] {
-    return itemsOf(this.#splitter.push(chunk));
+    return itemsOf(this.#splitter.push(chunk), this.#maxLineBytes);
   }
 
   /** The connection ended: a torn line is a line. */
   flush(): readonly TapItem[] {
-    return itemsOf(this.#splitter.flush());
+    return itemsOf(this.#splitter.flush(), this.#maxLineBytes);
   }
 }
 
-function itemsOf(run: LineRun): readonly TapItem[] {
+function itemsOf(run: LineRun, maxLineBytes: number): readonly TapItem[] {
   if (run.count === 0) return [];
   // Nearly always there is no DLE in the chunk, and it goes on as it is.
-  if (run.bytes.indexOf(dle) < 0) return [{ kind: "lines", run, packed: true }];
+  const items: readonly TapItem[] = run.bytes.indexOf(dle) < 0
+    ? [{ kind: "lines", run, packed: true }]
+    : separateGaps(run);
+  return items.map((item) => item.kind === "gap" ? item : splitLongLines(item, maxLineBytes));
+}
+
+function separateGaps(run: LineRun): readonly TapItem[] {
   const items: TapItem[] = [];
   let first = 0;
   let packed = true;
@@ -54,6 +62,21 @@ function itemsOf(run: LineRun): readonly TapItem[] {
   }
   addLines(run.count);
   return items;
+}
+
+/** The splitter cuts what has no end yet; a whole line may be longer than the limit too. */
+function splitLongLines(item: TapItem & { kind: "lines" }, maxLineBytes: number): TapItem {
+  const { bytes, bounds, count } = item.run;
+  let longest = 0;
+  for (let i = 0; i < 2 * count; i += 2) longest = Math.max(longest, bounds[i + 1]! - bounds[i]!);
+  if (longest <= maxLineBytes) return item;
+  const pieces: number[] = [];
+  for (let i = 0; i < 2 * count; i += 2) {
+    let start = bounds[i]!;
+    for (; bounds[i + 1]! - start > maxLineBytes; start += maxLineBytes) pieces.push(start, start + maxLineBytes);
+    pieces.push(start, bounds[i + 1]!);
+  }
+  return { kind: "lines", run: { bytes, bounds: Uint32Array.from(pieces), count: pieces.length / 2 }, packed: false };
 }
 
 function part(run: LineRun, first: number, end: number): LineRun {

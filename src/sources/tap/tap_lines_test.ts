@@ -44,6 +44,8 @@ Deno.test("TapLines.push() gives lines, gaps in their place and escaped lines as
 });
 
 Deno.test("TapLines.push() splits lines at the limit", () => {
-  const { seen } = seenOf(new TextEncoder().encode("x".repeat(150) + "\nshort\n"), 10);
-  assert.deepEqual(seen, ["x".repeat(64), "x".repeat(64), "x".repeat(22), "short"]);
+  for (const size of [10, 1_000]) {
+    const { seen } = seenOf(new TextEncoder().encode("a\n" + "x".repeat(150) + "\n" + "y".repeat(64) + "\n"), size);
+    assert.deepEqual(seen, ["a", "x".repeat(64), "x".repeat(64), "x".repeat(22), "y".repeat(64)], `chunks of ${size}`);
+  }
 });
