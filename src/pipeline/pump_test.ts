@@ -183,7 +183,7 @@ Deno.test("pump() ends with the error of its source, after what the source gave 
   const broken: Source = {
     id: "s",
     replayable: true,
-    async *read() {
+    async *read(): AsyncGenerator<Batch> {
       yield* new CountingSource(3).read(undefined);
       throw new Error("no such device");
     },
