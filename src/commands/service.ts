@@ -1,0 +1,67 @@
+/** What `ship` and `collect` have in common: options of TLS and state, a configuration from a file or in quick form. */
+import type { Command } from "commander";
+import project from "../../deno.json" with { type: "json" };
+import type { AgentConfig } from "../config/config.ts";
+import { type QuickTls, withEnvironment } from "../config/quick.ts";
+import { runService } from "../engine/service.ts";
+import { UsageError } from "../pipeline/errors.ts";
+import type { CommandContext } from "./context.ts";
+import { collectValues } from "./options.ts";
+
+/** The options that both commands have. */
+export interface ServiceWords extends QuickTls {
+  readonly config?: string;
+  readonly state?: string;
+}
+
+/** Adds the options of {@linkcode ServiceWords}. */
+export function addServiceOptions(command: Command, peer: string): Command {
+  return command
+    .option("--config <file>", "configuration, YAML or JSON; read again at SIGHUP")
+    .option("--state <dir>", "folder of positions, spool and the lock")
+    .option("--ca <file>", `CA certificates that sign the ${peer}'s (default: $CAFILE)`)
+    .option("--cert <file>", "own certificate (default: $CERTFILE)")
+    .option("--key <file>", "its key (default: $KEYFILE)")
+    .option("--permitted-peer <name>", `name or fingerprint of the ${peer}; may be given several times`, collectValues);
+}
+
+/** How one command turns its words into a configuration. */
+export interface ServiceForm {
+  /** The quick form's options, by name; those that are given exclude `--config`. */
+  readonly quickWords: Readonly<Record<string, unknown>>;
+  /** The configuration of the quick form; `tls` is completed by the environment. */
+  quick(tls: QuickTls): AgentConfig;
+  /** The last touch on a configuration, whichever way it came. Default: none. */
+  finish?(config: AgentConfig): AgentConfig;
+}
+
+/** Runs the service that `words` describe until it is told to stop, or with `once` until all is delivered. */
+export async function runServiceCommand(
+  words: ServiceWords,
+  form: ServiceForm,
+  once: boolean,
+  context: CommandContext,
+): Promise<number> {
+  const load = await loader(words, form);
+  await runService({
+    config: load(),
+    ...(words.config === undefined ? {} : { reload: load }),
+    onReload: (handler) => context.onSignal("SIGHUP", handler),
+    version: project.version,
+    once,
+  }, context.signal);
+  return 0;
+}
+
+async function loader(words: ServiceWords, form: ServiceForm): Promise<() => AgentConfig> {
+  const finish = form.finish ?? ((config: AgentConfig): AgentConfig => config);
+  const { config: path, state } = words;
+  if (path === undefined) {
+    const config = finish(form.quick(withEnvironment(words, (name) => Deno.env.get(name))));
+    return () => config;
+  }
+  const given = Object.entries(form.quickWords).filter(([, value]) => value !== undefined).map(([name]) => name);
+  if (given.length > 0) throw new UsageError(`--config and ${given.join(", ")} exclude each other`);
+  const { loadConfig } = await import("../config/load.ts");
+  return () => finish({ ...loadConfig(path), ...(state === undefined ? {} : { state }) });
+}
