@@ -32,7 +32,7 @@ export class SyslogHeader {
   procidEnd = 0;
   msgidStart = 0;
   msgidEnd = 0;
-  /** All elements with their brackets. */
+  /** All elements with their brackets. In RFC 5424 the place is known where there are none: at the `-`, or at the end. */
   dataStart = 0;
   dataEnd = 0;
   /** Without the space before it and without a byte order mark. */

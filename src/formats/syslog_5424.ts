@@ -64,6 +64,7 @@ export function structuredDataEnd(bytes: Uint8Array, at: number, end: number): n
 
 function readBody(bytes: Uint8Array, at: number, end: number, out: SyslogHeader): void {
   let message = at;
+  out.dataStart = out.dataEnd = at;
   if (bytes[at] === dash && (at + 1 === end || bytes[at + 1] === space) && at < end) message = next(at + 1, end);
   else if (bytes[at] === openBracket && at < end) {
     const dataEnd = structuredDataEnd(bytes, at, end);

@@ -33,24 +33,26 @@ export class Finder {
    *
    * To look for the next occurrence after each can cost the square of the length; after sixteen times the
    * length it stops and gives everything from there on as one span, so that nothing that should be hidden is shown.
+   * @returns false when it stopped so: the last span is then no occurrence
    */
-  findAll(bytes: Uint8Array, start: number, end: number, spans: number[]): void {
+  findAll(bytes: Uint8Array, start: number, end: number, spans: number[]): boolean {
     let budgetBytes = 16 * (end - start) + 4_096;
     let from = start;
     while (from < end) {
       const found = this.#find(bytes, start, from, end);
-      if (found === undefined) return;
+      if (found === undefined) return true;
       budgetBytes -= found.scannedTo - from;
       const [begin, stop] = found.groupStart >= 0 && found.groupEnd >= 0
         ? [found.groupStart, found.groupEnd]
         : [found.start, found.end];
       if (stop > begin) spans.push(begin, stop);
       from = found.end > from ? found.end : from + 1;
-      if (budgetBytes < 0) {
-        if (from < end) spans.push(from, end);
-        return;
+      if (budgetBytes < 0 && from < end) {
+        spans.push(from, end);
+        return false;
       }
     }
+    return true;
   }
 
   #find(bytes: Uint8Array, recordStart: number, from: number, end: number): Found | undefined {

@@ -29,8 +29,8 @@ export class Pattern {
   }
 
   /** Appends (start, end) of every occurrence, see {@linkcode Finder.findAll}. */
-  findAll(bytes: Uint8Array, start: number, end: number, spans: number[]): void {
-    this.#finder.findAll(bytes, start, end, spans);
+  findAll(bytes: Uint8Array, start: number, end: number, spans: number[]): boolean {
+    return this.#finder.findAll(bytes, start, end, spans);
   }
 
   /** Steps walked so far beyond one look-up per byte: the cost, for the tests of its bound. */
