@@ -255,6 +255,26 @@ filesCase("8: what was unread when a file was truncated comes from the copy", as
   await reader.stop();
 });
 
+filesCase("8: truncated three times while the consumer holds us up", async (folder, base) => {
+  const path = join(folder, "a.log");
+  const wanted = numbered(0, 30_000, 20);
+  append(path, lines(wanted));
+  const reader = new Reader(folder, { ...base, held: true });
+  await pauseMs(900); // longer than the time after which we count as held up
+  for (let round = 1; round <= 3; round++) {
+    for (let j = 3; j > 0; j--) renameIfThere(`${path}.${j}`, `${path}.${j + 1}`);
+    Deno.copyFileSync(path, path + ".1");
+    Deno.truncateSync(path);
+    const next = numbered(100_000 * round, 100_000 * round + 10);
+    append(path, lines(next));
+    wanted.push(...next);
+    await pauseMs(300);
+  }
+  reader.letGo();
+  await reader.expectSet(wanted);
+  await reader.stop();
+});
+
 filesCase("9: a hole of NULs is skipped and said", async (folder, base) => {
   const path = join(folder, "a.log");
   const file = Deno.openSync(path, { write: true, create: true }); // no append: goes on at its own offset

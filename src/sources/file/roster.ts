@@ -517,7 +517,7 @@ export class Roster implements Disposable {
   }
 
   #depart(key: string, mark: FileMark, nowMs: number): void {
-    if (mark.offset > 0) this.#departed.push({ key, mark, untilMs: nowMs + departedMs });
+    if (mark.fingerprint.length > 0) this.#departed.push({ key, mark, untilMs: nowMs + departedMs });
   }
 
   /** Something else is at the place of `file`, or nothing. */
@@ -555,7 +555,8 @@ function isSound(file: TailedFile): boolean {
 
 /** Whether enough is known of a content to recognize it at `path`: a full fingerprint, or the name of a rotation. */
 function isFirmBasis(mark: FileMark, path: string): boolean {
-  return mark.offset > 0 && (mark.fingerprint.length === fingerprintBytes || isRotatedName(mark.path, path));
+  const { length } = mark.fingerprint;
+  return length === fingerprintBytes || length > 0 && isRotatedName(mark.path, path);
 }
 
 function timeOf(info: Deno.FileInfo): number {

@@ -46,8 +46,10 @@ export class Schedule {
     const nowMs = performance.now();
     for (const file of [...this.#roster.files.values()]) {
       if (file.state !== "following" || !file.isOpen) continue;
-      const info = file.look();
-      if (info !== undefined && info.size < file.offset) this.#roster.replaced(file, nowMs);
+      const mtimeMs = file.look()?.mtime?.getTime() ?? 0;
+      if (mtimeMs === file.heldMtimeMs) continue;
+      file.heldMtimeMs = mtimeMs;
+      if (!file.verify()) this.#roster.replaced(file, nowMs);
     }
   }
 

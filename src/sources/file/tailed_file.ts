@@ -3,7 +3,13 @@
  * Every read begins a little before the offset, so that the bytes that prove it come with the bytes that are wanted: a
  * file that was truncated and grew again is noticed however fast it was.
  */
-import { type Fingerprint, fingerprintBytes, fingerprintOf, hash53 } from "../../formats/fingerprint.ts";
+import {
+  type Fingerprint,
+  fingerprintBytes,
+  fingerprintOf,
+  hasFingerprint,
+  hash53,
+} from "../../formats/fingerprint.ts";
 import type { Block } from "./block.ts";
 import { type Flush, type ReadContext, readTurn, type Turn } from "./block_reader.ts";
 import { type FileMark, markerAt, markerBytes } from "./identity.ts";
@@ -26,6 +32,8 @@ export class TailedFile {
   /** Size at the end of the last read and the modification time at the last look: nothing to do while both stay. */
   seenBytes = -1;
   seenMtimeMs = -1;
+  /** Modification time when it was last verified while the consumer held us up. */
+  heldMtimeMs = -1;
   /** When it last changed, and when it is looked at next; on the clock of `performance.now()`. */
   grewAtMs = 0;
   pollAtMs = 0;
@@ -92,6 +100,17 @@ export class TailedFile {
     this.#growFingerprint();
   }
 
+  /**
+   * Looks at the content without reading on: takes more of the beginning into the fingerprint, so that a copy of what was
+   * not read can be recognized. Returns whether it is still the content that is known.
+   */
+  verify(): boolean {
+    const head = this.peek(0, fingerprintBytes);
+    if (!hasFingerprint(head, this.#fingerprint) || markerAt(this.#offset, this.peek) !== this.#marker) return false;
+    this.#fingerprint = fingerprintOf(head);
+    return true;
+  }
+
   /** Begins at the beginning: a new content of the same inode. */
   restart(generation = this.#generation + 1): void {
     this.#offset = 0;
@@ -101,6 +120,7 @@ export class TailedFile {
     this.#inLine = false;
     this.#holeScanned = 0;
     this.seenBytes = -1;
+    this.heldMtimeMs = -1;
   }
 
   /** Begins at the first line that starts at `sizeBytes` or later. */
@@ -165,7 +185,9 @@ export class TailedFile {
     const from = this.#offset - lead;
     const end = this.#readAt(from, block.bytes.subarray(0, block.bytes.length - 1)); // one byte for an LF of our own
     const proof = Math.min(markerBytes, this.#offset);
-    const same = end >= lead && hash53(block.bytes, lead - proof, lead) === this.#marker;
+    const { length, hash } = this.#fingerprint;
+    const same = end >= lead && hash53(block.bytes, lead - proof, lead) === this.#marker &&
+      (length <= this.#offset || end >= length && hash53(block.bytes, 0, length) === hash);
     this.seenBytes = from + end;
     return { from, lead, end, same };
   }
@@ -177,7 +199,7 @@ export class TailedFile {
       path: this.path,
       offset,
       generation: this.#generation,
-      fingerprint: from === 0 && this.#fingerprint.length < fingerprintBytes
+      fingerprint: from === 0 && this.#fingerprint.length < Math.min(fingerprintBytes, at)
         ? fingerprintOf(block.bytes.subarray(0, at))
         : this.#fingerprint,
       marker: hash53(block.bytes, at - Math.min(markerBytes, offset), at),

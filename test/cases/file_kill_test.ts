@@ -1,0 +1,134 @@
+/** Case 24: a shipper that is killed at any moment, while files rotate, loses nothing and repeats little. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+const kills = 50;
+/** Records that may be in flight: 64 KiB and one batch of 16 KiB, in lines of 40 bytes, and what one read makes at most. */
+const windowRecords = Math.ceil((64 + 16) * 1_024 / 40);
+
+Deno.test("openFileSource() under the pump survives SIGKILL at any moment during rotation", async () => {
+  const root = Deno.makeTempDirSync();
+  const folder = join(root, "logs");
+  Deno.mkdirSync(folder);
+  const out = join(root, "out");
+  const writer = new Writer(join(folder, "a.log"));
+  try {
+    for (let i = 0; i < kills; i++) {
+      const child = startWorker(folder, join(root, "state"), out);
+      await pauseMs(150 + Math.random() * 250);
+      child.kill("SIGKILL");
+      await child.status;
+    }
+    const total = await writer.stop();
+    const child = startWorker(folder, join(root, "state"), out);
+    await waitForRecord(out, total - 1);
+    child.kill("SIGTERM");
+    assert.equal((await child.status).code, 0);
+    judge(Deno.readTextFileSync(out), total);
+  } finally {
+    await writer.stop();
+    Deno.removeSync(root, { recursive: true });
+  }
+});
+
+/** Nothing missing, few repeated, and within one run of the shipper every file in order. */
+function judge(text: string, total: number): void {
+  const seen = new Uint32Array(total);
+  let lastOfFile = new Map<string, number>();
+  let received = 0;
+  let runs = 0;
+  for (const line of text.split("\n")) {
+    if (line === "") {
+      lastOfFile = new Map(); // a new run begins
+      runs++;
+    }
+    const match = /^seq (\d{8}) of file (\d{6}) {12}$/.exec(line);
+    if (match === null) continue; // torn by a kill
+    const sequence = Number(match[1]);
+    const last = lastOfFile.get(match[2]!) ?? -1;
+    assert.ok(sequence > last, `record ${sequence} came after ${last} of the same file`);
+    lastOfFile.set(match[2]!, sequence);
+    seen[sequence]!++;
+    received++;
+  }
+  const missing = seen.reduce((sum, count) => sum + (count === 0 ? 1 : 0), 0);
+  assert.equal(missing, 0, `${missing} of ${total} records are missing, the first ${seen.indexOf(0)}`);
+  const repeated = received - total;
+  assert.ok(repeated <= kills * windowRecords, `${repeated} records came twice`);
+  assert.ok(total > 50_000 && runs > kills / 2, `only ${total} records in ${runs} runs: too few to prove anything`);
+}
+
+/** 20,000 lines a second, a rename every 300 ms, thirty old files kept. */
+class Writer {
+  readonly #path: string;
+  readonly #running: Promise<void>;
+  #stopping = false;
+  #next = 0;
+  #rotations = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<number> {
+    this.#stopping = true;
+    await this.#running;
+    return this.#next;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const file = Deno.openSync(this.#path, { append: true, create: true });
+      for (let i = 0; i < 60 && !this.#stopping; i++) {
+        let text = "";
+        for (let j = 0; j < 100; j++) text += this.#line();
+        file.writeSync(new TextEncoder().encode(text));
+        await pauseMs(5);
+      }
+      file.close();
+      if (!this.#stopping) this.#rotate();
+    }
+  }
+
+  #line(): string {
+    const file = String(this.#rotations).padStart(6, "0");
+    return `seq ${String(this.#next++).padStart(8, "0")} of file ${file}${" ".repeat(12)}\n`;
+  }
+
+  #rotate(): void {
+    this.#rotations++;
+    for (let i = 30; i > 0; i--) renameIfThere(`${this.#path}.${i}`, `${this.#path}.${i + 1}`);
+    Deno.renameSync(this.#path, this.#path + ".1");
+  }
+}
+
+function startWorker(...args: readonly string[]): Deno.ChildProcess {
+  const worker = new URL("file_kill_worker.ts", import.meta.url).pathname;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", worker, ...args],
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+}
+
+async function waitForRecord(path: string, sequence: number): Promise<void> {
+  const wanted = `seq ${String(sequence).padStart(8, "0")}`;
+  for (let i = 0; i < 300; i++) {
+    if (Deno.readTextFileSync(path).includes(wanted)) break;
+    await pauseMs(100);
+  }
+  await pauseMs(500);
+}
+
+function pauseMs(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
