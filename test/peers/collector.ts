@@ -1,7 +1,7 @@
 /** `agent collect` as a program under test, on a free port of 127.0.0.1 and in a temporary folder. */
 import { join } from "node:path";
 import { agentCommand } from "./agent.ts";
-import { countLines, filesBelow } from "./numbered_lines.ts";
+import { filesBelow, LineCounter } from "./numbered_lines.ts";
 import type { Pki } from "./pki.ts";
 import { freePort, isListening } from "./ports.ts";
 import { RunningProgram, waitFor } from "./process.ts";
@@ -26,11 +26,13 @@ export class Collector implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "collect" });
   readonly output: string;
   readonly #options: CollectorOptions;
+  readonly #counter: LineCounter;
   #program: RunningProgram | undefined;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
     this.output = options.output ?? join(this.folder, "out");
+    this.#counter = new LineCounter(this.output);
   }
 
   get program(): RunningProgram {
@@ -66,7 +68,7 @@ export class Collector implements AsyncDisposable {
 
   /** Lines on disk. */
   get lines(): number {
-    return countLines(this.output);
+    return this.#counter.count();
   }
 
   /** Everything on disk, as Latin-1. */

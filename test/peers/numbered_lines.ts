@@ -66,9 +66,33 @@ export function judgeLines(path: string, run: string, count: number, lineBytes =
 
 /** How many lines a file or all files of a folder hold; 0 where nothing is. */
 export function countLines(path: string): number {
-  let lines = 0;
-  for (const file of filesBelow(path)) eachChunk(file, (chunk) => lines += countLineFeeds(chunk));
-  return lines;
+  return new LineCounter(path).count();
+}
+
+/** Counts lines of a growing file or folder; each call reads only what is new, so that it can be asked often. */
+export class LineCounter {
+  readonly #path: string;
+  readonly #counted = new Map<string, { bytes: number; lines: number }>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Lines there now; 0 where nothing is. */
+  count(): number {
+    let lines = 0;
+    for (const file of filesBelow(this.#path)) {
+      let counted = this.#counted.get(file);
+      if (counted === undefined || counted.bytes > Deno.statSync(file).size) counted = { bytes: 0, lines: 0 };
+      eachChunk(file, (chunk) => {
+        counted.lines += countLineFeeds(chunk);
+        counted.bytes += chunk.length;
+      }, counted.bytes);
+      this.#counted.set(file, counted);
+      lines += counted.lines;
+    }
+    return lines;
+  }
 }
 
 /** Bytes of a file or of all files of a folder; 0 where nothing is. */
@@ -167,8 +191,9 @@ function paddingOf(sequence: number, length: number): string {
   return paddings[shift]!.repeat(Math.ceil(length / alphabet.length)).slice(0, length);
 }
 
-function eachChunk(path: string, take: (chunk: Buffer) => void): void {
+function eachChunk(path: string, take: (chunk: Buffer) => void, from = 0): void {
   using file = Deno.openSync(path);
+  file.seekSync(from, Deno.SeekMode.Start);
   const buffer = Buffer.alloc(1024 * 1024);
   for (let got = file.readSync(buffer); got !== null; got = file.readSync(buffer)) take(buffer.subarray(0, got));
 }

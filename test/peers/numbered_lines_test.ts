@@ -1,6 +1,14 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { countLines, judgeLines, newRun, numberedLine, perfect, writeNumberedLines } from "./numbered_lines.ts";
+import {
+  countLines,
+  judgeLines,
+  LineCounter,
+  newRun,
+  numberedLine,
+  perfect,
+  writeNumberedLines,
+} from "./numbered_lines.ts";
 
 function withFolder(use: (folder: string) => void): void {
   const folder = Deno.makeTempDirSync();
@@ -41,5 +49,19 @@ Deno.test("judgeLines() counts lost, repeated, overtaken, damaged and foreign li
       damaged: 3,
       foreign: 1,
     });
+  });
+});
+
+Deno.test("LineCounter.count() sees what is appended, new files, and a file that was cut", () => {
+  withFolder((folder) => {
+    const counter = new LineCounter(folder);
+    strictEqual(counter.count(), 0);
+    Deno.writeTextFileSync(join(folder, "a"), "1\n2\nto");
+    strictEqual(counter.count(), 2);
+    Deno.writeTextFileSync(join(folder, "a"), "rn\n", { append: true });
+    Deno.writeTextFileSync(join(folder, "b"), "1\n");
+    strictEqual(counter.count(), 4);
+    Deno.truncateSync(join(folder, "a"), 2);
+    strictEqual(counter.count(), 2);
   });
 });

@@ -8,11 +8,11 @@
  * ```
  */
 import { join } from "node:path";
-import { countLines } from "./numbered_lines.ts";
+import { LineCounter } from "./numbered_lines.ts";
 import type { Pki } from "./pki.ts";
 import { clientName, serverName } from "./pki.ts";
 import { freePort, isListening } from "./ports.ts";
-import { RunningProgram, waitFor } from "./process.ts";
+import { RunningProgram } from "./process.ts";
 
 /** TLS on rsyslog's side; certificates are those of `pki`. */
 export interface RsyslogTls {
@@ -45,11 +45,13 @@ export class RelpServer implements AsyncDisposable {
   readonly output: string;
   /** May be changed before the next `start`. */
   options: RelpServerOptions;
+  readonly #counter: LineCounter;
   #program: RunningProgram | undefined;
 
   constructor(options: RelpServerOptions) {
     this.options = options;
     this.output = options.output ?? join(this.folder, "received.log");
+    this.#counter = new LineCounter(this.output);
   }
 
   get program(): RunningProgram {
@@ -71,7 +73,7 @@ export class RelpServer implements AsyncDisposable {
 
   /** Lines on disk. */
   get lines(): number {
-    return countLines(this.output);
+    return this.#counter.count();
   }
 
   /** Waits until it has written so many lines. */
@@ -143,23 +145,6 @@ export function startRelpClient(options: RelpClientOptions): RelpClient {
   const client = new RelpClient(options);
   client.start();
   return client;
-}
-
-/** Waits until files below `path` hold so many lines; `watched` must stay alive meanwhile. */
-export async function waitForLines(
-  path: string,
-  count: number,
-  watched: RunningProgram,
-  deadlineMs = 60_000,
-): Promise<void> {
-  await waitFor(
-    () => {
-      if (watched.status === undefined) return countLines(path) >= count;
-      throw new Error(`"${watched.name}" ended with ${watched.status.code}\n${watched.stderr.slice(-4000)}`);
-    },
-    `${count} lines in "${path}"`,
-    deadlineMs,
-  );
 }
 
 function startRsyslog(config: string, folder: string, role: string): RunningProgram {
