@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   ship: { summary: "read sources, apply rules, deliver to sinks", load: () => import("./commands/ship.ts") },
   collect: { summary: "receive logs and keep them in files", load: () => import("./commands/collect.ts") },
   check: { summary: "check configuration, certificates, paths and peers", load: () => import("./commands/check.ts") },
+  spool: { summary: "check, export or drop what waits on disk", load: () => import("./commands/spool.ts") },
   version: { summary: "print the version", load: () => import("./commands/version.ts") },
 };
 

@@ -33,9 +33,9 @@ export function cursorName(readerId: string): string {
   return `${cursorPrefix}${encodeURIComponent(readerId)}`;
 }
 
-/** The readers that have a cursor in the folder. */
+/** The readers that have a cursor in the folder, by name. */
 export function knownReaders(files: SpoolFiles): readonly string[] {
-  return files.list().filter((name) => name.startsWith(cursorPrefix)).flatMap((name) => {
+  return files.list().filter((name) => name.startsWith(cursorPrefix)).sort().flatMap((name) => {
     try {
       return [decodeURIComponent(name.slice(cursorPrefix.length))];
     } catch {

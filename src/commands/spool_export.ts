@@ -1,0 +1,88 @@
+/** `agent spool export`: the records that wait on disk, as lines or as JSON. */
+import { type Batch, packedBytes } from "../pipeline/batch.ts";
+import { failure, UsageError } from "../pipeline/errors.ts";
+import type { SpoolFiles } from "../spool/files.ts";
+import { exportSpool } from "../spool/offline.ts";
+import { cursorName } from "../spool/recovery.ts";
+import { readSlots } from "../spool/slot_file.ts";
+import { writeAllSync } from "../system/atomic_file.ts";
+import { openLog } from "../system/log.ts";
+
+/** What is exported, and how. */
+export interface ExportOptions {
+  readonly json?: boolean;
+  readonly output?: string;
+  readonly reader?: string;
+  readonly from?: string;
+}
+
+/** Writes the records; the result is the exit code: 3 when damaged spans had to be left out. */
+export function exportRecords(files: SpoolFiles, options: ExportOptions): number {
+  const from = firstNumber(files, options);
+  const output = options.output === undefined ? undefined : createOutput(options.output);
+  let damagedBytes = 0;
+  try {
+    for (const batch of exportSpool(files, from, (bytes) => damagedBytes += bytes)) {
+      const bytes = options.json ? jsonLines(batch) : packedBytes(batch);
+      if (output === undefined) writeStdout(bytes);
+      else writeAllSync(output, bytes);
+    }
+    output?.syncSync();
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return 0; // whoever reads has seen enough
+    throw failure("export", "the spool", error);
+  } finally {
+    output?.close();
+  }
+  if (damagedBytes === 0) return 0;
+  log.warning(`${damagedBytes} damaged bytes were left out`);
+  return 3;
+}
+
+/** Records are bytes, and `CommandContext.print` takes text. */
+function writeStdout(bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+}
+
+function firstNumber(files: SpoolFiles, { reader, from }: ExportOptions): number {
+  if (from !== undefined && !/^\d{1,15}$/.test(from)) throw new UsageError(`--from: "${from}" is not a number`);
+  if (reader === undefined) return Number(from ?? 0);
+  const cursor = readSlots(files, cursorName(reader))?.slot;
+  if (cursor === undefined) throw new UsageError(`--reader: the spool knows no "${reader}"\nTry: agent spool check`);
+  return Math.max(cursor.value + 1, Number(from ?? 0));
+}
+
+function createOutput(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  } catch (error) {
+    throw failure("write", `"${path}"`, error, "name a file that does not exist yet");
+  }
+}
+
+/** One object per record; a message that is not UTF-8 comes as `messageBase64`. */
+function jsonLines(batch: Batch): Uint8Array {
+  const { source, host, program, priority, form, readAtMs, peer } = batch.origin;
+  const readAt = Number.isFinite(readAtMs) && Math.abs(readAtMs) <= maxDateMs ? new Date(readAtMs).toISOString() : null;
+  const firstSeq = (batch.position.spool as number) - batch.count + 1;
+  let text = "";
+  for (let i = 0; i < batch.count; i++) {
+    const record = batch.bytes.subarray(batch.bounds[2 * i], batch.bounds[2 * i + 1]);
+    const number = firstSeq + i;
+    text += JSON.stringify({ number, source, host, program, priority, form, readAt, peer, ...message(record) }) + "\n";
+  }
+  return encoder.encode(text);
+}
+
+function message(record: Uint8Array): { readonly message: string } | { readonly messageBase64: string } {
+  try {
+    return { message: decoder.decode(record) };
+  } catch {
+    return { messageBase64: record.toBase64() };
+  }
+}
+
+const maxDateMs = 8.64e15;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const log = openLog("spool");
