@@ -107,6 +107,7 @@ export class Redactor {
       const complete = replacement.pattern.findAll(bytes, start, end, spans);
       for (let i = 0; i < spans.length; i += 2) {
         const find = { start: spans[i]!, end: spans[i + 1]!, replacement };
+        if (isMask(bytes, find.start, find.end)) continue;
         const certain = !complete && i === spans.length - 2;
         if (certain || (replacement.accept?.(bytes, find.start, find.end, start, end) ?? true)) finds.push(find);
       }
@@ -162,6 +163,13 @@ function anyOf(sources: readonly string[]): { test(bytes: Uint8Array, start: num
     const each = sources.map((source) => compileAny([source]));
     return { test: (bytes, start, end) => each.some((one) => one.test(bytes, start, end)) };
   }
+}
+
+/** Whether all of a find is a mask from before: then there is nothing left to hide. */
+function isMask(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > mask.length) return false;
+  for (let i = 0; i < mask.length; i++) if (bytes[start + i] !== mask[i]) return false;
+  return true;
 }
 
 /** `[redacted]`; with quotes where a bare value of JSON stood, so that the record stays JSON. */

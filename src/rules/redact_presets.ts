@@ -19,8 +19,11 @@ export interface PresetPattern {
 const secretName =
   "(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|psk|pre-?shared-?key|community|api[_-]?key" +
   "|access[_-]?key(?:[_-]?id)?|(?:client|secret|private|encryption|signing|account|session|auth)[_-]?(?:key|secret|token)(?:[_-]?data)?)";
-/** A quoted value (also within a quoted text, where quotes are escaped), or a word. */
-const value = String.raw`(?:\\+"([^"\\]*)|"((?:[^"\\]|\\.)*)|'([^']*)|([^][:space:],;&"'\\(){}]+))`;
+/**
+ * A quoted value (also within a quoted text, where quotes are escaped), or a word, without the brackets that close behind
+ * it.
+ */
+const value = String.raw`(?:\\+"([^"\\]*)|"((?:[^"\\]|\\.)*)|'([^']*)|([^[:space:],;&"'\\]*[^][:space:],;&"'\\)}]))`;
 
 const secrets: readonly PresetPattern[] = [
   { regex: String.raw`(?i)${secretName}\\*["']?[[:space:]]*[:=]+[[:space:]]*${value}` },
