@@ -103,6 +103,7 @@ Deno.test("patterns hide what they match, or their group, with a text of one's o
 
 Deno.test("apply() hides the union of what overlaps", () => {
   strictEqual(redacted({ patterns: ["abc", "bcde", "e"] }, "xabcdey"), "x[redacted]y");
+  strictEqual(redacted({ patterns: ["abcd", "b"] }, "xabcdy"), "x[redacted]y");
   strictEqual(
     redacted({ patterns: [{ regex: "a", replacement: "1" }, { regex: "b", replacement: "2" }] }, "abba"),
     "1221",
