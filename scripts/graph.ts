@@ -26,11 +26,8 @@ async function readGraph(root: string, files: readonly string[]): Promise<Module
     Deno.writeTextFileSync(`${folder}/all.ts`, imports.join(""));
     const words = ["info", "--json", "--config", `${root}/deno.json`, `${folder}/all.ts`];
     const outcome = await runProgram(Deno.execPath(), words, { cwd: root });
-    const begin = outcome.output.indexOf("{");
-    if (outcome.code !== 0 || begin < 0) {
-      throw new Error(`Cannot read the module graph: deno info failed\n${outcome.output}`);
-    }
-    return JSON.parse(outcome.output.slice(begin)) as ModuleGraph;
+    if (outcome.code !== 0) throw new Error(`Cannot read the module graph: deno info failed\n${outcome.output}`);
+    return JSON.parse(outcome.stdout) as ModuleGraph;
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

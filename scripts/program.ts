@@ -7,6 +7,8 @@ export interface Outcome {
   readonly code: number;
   /** stdout and stderr in the order of arrival, without colours. */
   readonly output: string;
+  /** stdout alone, for programs whose answer is read by a machine. */
+  readonly stdout: string;
   readonly durationMs: number;
   /** Whether the deadline ended it. */
   readonly timedOut: boolean;
@@ -48,8 +50,9 @@ export async function runProgram(
     killGroup(child.pid, "SIGKILL");
   }, options.deadlineMs);
   const chunks: Uint8Array[] = [];
+  const answer: Uint8Array[] = [];
   const pipes = [child.stdout, child.stderr].map((stream) => stream.getReader());
-  const reading = Promise.all(pipes.map((pipe) => collect(pipe, chunks)));
+  const reading = Promise.all(pipes.map((pipe, i) => collect(pipe, i === 0 ? [chunks, answer] : [chunks])));
   const status = await child.status;
   clearTimeout(deadline);
   let leftovers = killGroup(child.pid, "SIGKILL");
@@ -61,7 +64,8 @@ export async function runProgram(
   }, pipeGraceMs);
   await reading;
   clearTimeout(giveUp);
-  return { code: status.code, output: textOf(chunks), durationMs: performance.now() - beganMs, timedOut, leftovers };
+  const durationMs = performance.now() - beganMs;
+  return { code: status.code, output: textOf(chunks), stdout: textOf(answer), durationMs, timedOut, leftovers };
 }
 
 /** Makes SIGINT and SIGTERM end the programs that run, then this script. */
@@ -123,8 +127,10 @@ function killGroup(pid: number, signal: Deno.Signal): boolean {
   }
 }
 
-async function collect(pipe: ReadableStreamDefaultReader<Uint8Array>, into: Uint8Array[]): Promise<void> {
-  for (let part = await pipe.read(); !part.done; part = await pipe.read()) into.push(part.value);
+async function collect(pipe: ReadableStreamDefaultReader<Uint8Array>, into: readonly Uint8Array[][]): Promise<void> {
+  for (let part = await pipe.read(); !part.done; part = await pipe.read()) {
+    for (const list of into) list.push(part.value);
+  }
 }
 
 function textOf(chunks: readonly Uint8Array[]): string {
