@@ -96,7 +96,7 @@ async function disposeAll({ sources, sinks, spool }: EngineParts): Promise<void>
   await spool?.[Symbol.asyncDispose]();
 }
 
-const maxFlightBytes = 4 * 1024 * 1024;
+const maxFlightBytes = 1024 * 1024;
 const maxBatchBytes = 128 * 1024;
 const sourceBackoff: BackoffLimits = { firstMs: 1_000, maxMs: 60_000 };
 const log = openLog("engine");
