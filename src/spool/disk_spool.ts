@@ -1,40 +1,25 @@
-/** The spool on a disk: the queue of appends, the readers, and who waits for what. */
-import { formatDuration, formatSize } from "../formats/duration.ts";
+/** The spool on a disk: puts its parts together, and knows who waits for what. */
 import type { Batch } from "../pipeline/batch.ts";
 import type { Position } from "../pipeline/checkpoint.ts";
 import { errorText, PeerError } from "../pipeline/errors.ts";
 import type { Source } from "../pipeline/source.ts";
 import { openLog } from "../system/log.ts";
+import { AppendQueue } from "./append_queue.ts";
 import { Drops } from "./drops.ts";
 import type { SpoolFiles } from "./files.ts";
-import { encodeOrigin, recordsThatFit } from "./frame_body.ts";
 import { GroupSync } from "./group_sync.ts";
 import { type ReaderState, type ReaderSurroundings, SpoolReader } from "./reader.ts";
 import { cursorName, Quarantine, recoverFolder } from "./recovery.ts";
-import { type Refusal, Room } from "./room.ts";
-import { frameBytes, type FrameContent, Shelf } from "./shelf.ts";
+import { Room } from "./room.ts";
+import { Shelf } from "./shelf.ts";
 import { SlotFile } from "./slot_file.ts";
 import { SlotKeeper } from "./slot_keeper.ts";
 import type { AppendOptions, AppendOutcome, ReaderStats, Spool, SpoolOptions, SpoolStats } from "./spool.ts";
 import { BufferPool } from "./walk.ts";
 
-/** An append that is not in its segments yet. */
-interface Waiting {
-  readonly batch: Batch;
-  readonly origin: Uint8Array;
-  readonly urgent: boolean;
-  readonly done: (error?: Error) => void;
-  /** Index of the first record that is neither written nor dropped. */
-  next: number;
-  /** Bytes written so far. */
-  bytes: number;
-  readonly outcome: { written: number; refused: number; tooLong: number; droppedOldest: number };
-}
-
 /** See {@linkcode Spool}; made by `openSpool`. */
 export class DiskSpool implements Spool {
   readonly #options: SpoolOptions;
-  readonly #maxBodyBytes: number;
   readonly #shelf: Shelf;
   readonly #room: Room;
   readonly #drops: Drops;
@@ -42,14 +27,11 @@ export class DiskSpool implements Spool {
   readonly #slots: SlotKeeper;
   readonly #readers = new Map<string, ReaderState>();
   readonly #sources = new Map<string, SpoolReader>();
-  readonly #queue: Waiting[] = [];
+  readonly #queue: AppendQueue;
   readonly #closed = new AbortController();
   readonly #changed = new Set<() => void>();
   readonly #damage = { bytes: 0, spans: 0 };
-  #appended = 0;
   #finished = false;
-  #blockedSinceMs: number | undefined;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #saidSlotTrouble = false;
 
   /** Reads what `files` hold and opens what is needed; `files` have their folder already. */
@@ -58,7 +40,6 @@ export class DiskSpool implements Spool {
     const { maxBytes } = options;
     const segmentBytes = options.segmentBytes ??
       Math.min(maxSegmentBytes, Math.max(minSegmentBytes, Math.floor(maxBytes / 8)));
-    this.#maxBodyBytes = Math.min(maxBodyBytes, Math.floor(segmentBytes / 2));
     const quarantine = new Quarantine(files, Math.min(maxQuarantineBytes, maxBytes / 16));
     const found = recoverFolder(files, quarantine);
     const shelf = new Shelf(files, found.instance, segmentBytes, found);
@@ -79,6 +60,15 @@ export class DiskSpool implements Spool {
       changed,
       noticed: (bytes) => this.#group.add(bytes, false, () => {}),
     });
+    this.#queue = new AppendQueue({
+      options,
+      maxBodyBytes: Math.min(maxBodyBytes, Math.floor(segmentBytes / 2)),
+      room: this.#room,
+      drops: this.#drops,
+      group: this.#group,
+      slotsChanged: (urgent) => this.#slots.changed(urgent),
+      diskError: (error) => this.#diskError(error),
+    });
     this.#openReaders({
       files,
       shelf,
@@ -97,24 +87,8 @@ export class DiskSpool implements Spool {
   }
 
   append(batch: Batch, options: AppendOptions = {}): Promise<AppendOutcome> {
-    const outcome = { written: 0, refused: 0, tooLong: 0, droppedOldest: 0 };
-    const signal = options.signal;
     if (this.#closed.signal.aborted || this.#finished) return Promise.reject(new PeerError("the spool is closed"));
-    if (signal?.aborted) return Promise.reject(new PeerError("appending to the spool was cancelled"));
-    if (batch.count === 0) return Promise.resolve(outcome);
-    return new Promise((resolve, reject) => {
-      const cancel = (): void => this.#cancel(waiting);
-      const done = (error?: Error): void => {
-        signal?.removeEventListener("abort", cancel);
-        if (error === undefined) resolve(outcome);
-        else reject(error);
-      };
-      const origin = encodeOrigin(batch.origin);
-      const waiting: Waiting = { batch, origin, urgent: options.urgent ?? true, done, next: 0, bytes: 0, outcome };
-      signal?.addEventListener("abort", cancel, { once: true });
-      this.#queue.push(waiting);
-      if (this.#queue.length === 1) this.#drain();
-    });
+    return this.#queue.append(batch, options);
   }
 
   reader(id: string): Source {
@@ -134,7 +108,7 @@ export class DiskSpool implements Spool {
     }
     if (seq <= cursor.value) return;
     cursor.set(seq);
-    this.#slots.changed(this.#blockedSinceMs !== undefined);
+    this.#slots.changed(this.#queue.blocked);
   }
 
   stats(): SpoolStats {
@@ -153,11 +127,11 @@ export class DiskSpool implements Spool {
       maxBytes: this.#options.maxBytes,
       segments: this.#shelf.segments.length,
       lastSeq,
-      appendedRecords: this.#appended,
+      appendedRecords: this.#queue.appended,
       notices: this.#room.notices,
       dropped: { oldest: Math.max(...states.map(({ dropped }) => dropped)), newest: full, tooLong: long },
       damaged: { ...this.#damage, records: Math.max(...states.map(({ damaged }) => damaged)) },
-      blocked: this.#blockedSinceMs !== undefined,
+      blocked: this.#queue.blocked,
       readers: Object.fromEntries(states.map((state) => [state.id, statsOf(state)])),
     };
   }
@@ -170,8 +144,7 @@ export class DiskSpool implements Spool {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed.signal.aborted) return;
     this.#closed.abort();
-    clearTimeout(this.#retryTimer);
-    this.#refuseQueue(new PeerError("the spool is closed"));
+    this.#queue.refuse(new PeerError("the spool is closed"));
     await this.#group.settle();
     await this.#slots.close();
     this.#room.reclaim(false);
@@ -208,104 +181,15 @@ export class DiskSpool implements Spool {
     return state;
   }
 
-  #drain(): void {
-    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
-      try {
-        const refusal = this.#place(head);
-        if (refusal !== undefined) {
-          this.#block(refusal);
-          return;
-        }
-      } catch (error) {
-        this.#refuseQueue(this.#diskError(error));
-        return;
-      }
-      this.#unblock();
-      this.#queue.shift();
-      if (head.bytes > 0) this.#group.add(head.bytes, head.urgent, head.done);
-      else head.done();
-    }
-  }
-
-  /** Puts all records of an append into frames or into the count of drops; returns why it has to wait, if it has to. */
-  #place(waiting: Waiting): Refusal | undefined {
-    const { batch, origin, outcome } = waiting;
-    while (waiting.next < batch.count) {
-      const first = waiting.next;
-      const count = recordsThatFit(origin, batch, first, this.#maxBodyBytes);
-      const content: FrameContent = { type: "data", batch, origin, first, end: first + count };
-      const size = frameBytes(content);
-      if (size > this.#options.maxBytes / 2) {
-        this.#drops.add("long", count);
-        outcome.tooLong += count;
-      } else {
-        const { refusal, dropped } = this.#room.write(content, size);
-        outcome.droppedOldest += dropped;
-        if (refusal !== undefined && this.#options.whenFull === "block") return refusal;
-        if (refusal === undefined) this.#wrote(waiting, count, size);
-        else {
-          this.#drops.add("full", count);
-          outcome.refused += count;
-        }
-      }
-      waiting.next += count;
-    }
-    if (outcome.refused + outcome.tooLong > 0) this.#slots.changed(false);
-    return undefined;
-  }
-
-  #wrote(waiting: Waiting, records: number, bytes: number): void {
-    waiting.bytes += bytes;
-    waiting.outcome.written += records;
-    this.#appended += records;
-  }
-
-  #block(refusal: Refusal): void {
-    if (this.#blockedSinceMs === undefined) {
-      this.#blockedSinceMs = performance.now();
-      const state = refusal === "limit" ? `full (${formatSize(this.#options.maxBytes)})` : "on a disk that is full";
-      log.warning(`"${this.#options.folder}" is ${state}; sources wait until there is room`);
-      this.#slots.changed(true);
-    }
-    if (refusal === "disk") this.#retryTimer ??= setTimeout(() => this.#retry(), diskRetryMs);
-  }
-
-  #unblock(): void {
-    if (this.#blockedSinceMs === undefined) return;
-    const forText = formatDuration(performance.now() - this.#blockedSinceMs);
-    log.info(`"${this.#options.folder}" has room again after ${forText}`);
-    this.#blockedSinceMs = undefined;
-  }
-
-  #retry(): void {
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = undefined;
-    this.#drain();
-  }
-
   /** Positions are durable: segments that all have passed can go, and whoever waits for room goes on. */
   #reclaimed(): void {
-    if (!this.#room.reclaim(this.#blockedSinceMs !== undefined)) return;
+    if (!this.#room.reclaim(this.#queue.blocked)) return;
     try {
       this.#room.writeNotices();
     } catch (error) {
       log.error(this.#diskError(error).message);
     }
-    this.#retry();
-  }
-
-  #cancel(waiting: Waiting): void {
-    const at = this.#queue.indexOf(waiting);
-    if (at < 0) return; // in its segments already: the fsync decides
-    this.#queue.splice(at, 1);
-    if (this.#queue.length === 0) this.#blockedSinceMs = undefined;
-    waiting.done(new PeerError("appending to the spool was cancelled"));
-    if (at === 0) this.#drain();
-  }
-
-  #refuseQueue(error: Error): void {
-    this.#blockedSinceMs = undefined;
-    for (const waiting of this.#queue.splice(0)) waiting.done(error);
+    this.#queue.drain();
   }
 
   async #sync(): Promise<void> {
@@ -313,7 +197,7 @@ export class DiskSpool implements Spool {
       await this.#shelf.sync();
     } catch (error) {
       const failure = this.#diskError(error);
-      this.#refuseQueue(failure); // those behind must not overtake those who are refused
+      this.#queue.refuse(failure); // those behind must not overtake those who are refused
       throw failure;
     }
   }
@@ -361,5 +245,4 @@ const minSegmentBytes = 64 * 1024;
 const maxBodyBytes = 128 * 1024;
 const maxQuarantineBytes = 1024 * 1024;
 const defaultFsyncMs = 500;
-const diskRetryMs = 500;
 const log = openLog("spool");
