@@ -254,6 +254,8 @@ Deno.test({
     await using collector = await startCollector();
     const inject = ["-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO"];
     const attach = ["-f", "-o", join(collector.folder, "trace"), ...inject, "-p", String(collector.program.pid)];
+    // The file is there before the disk goes bad: making one would fail by itself.
+    await exchange(collector.port, openFrame + frameText(2, "syslog", "<13>first"), "2 rsp 6 200 OK\n");
     const client = await CountingClient.connect(collector.port);
     {
       await using strace = RunningProgram.start("strace", attach);
