@@ -5,8 +5,8 @@ import { filesBelow, say } from "./program.ts";
 
 /** What every file of `test/bench/` exports. */
 interface Bench {
-  /** Measures and prints; `words` are the options behind the name, for example `--lines 100000`. */
-  run(words: readonly string[]): Promise<void>;
+  /** Measures and prints; `words` are the options behind the name, for example `--lines 100000`. A number is the exit code. */
+  run(words: readonly string[]): Promise<number | void>;
 }
 
 const folder = `${projectRoot}/test/bench`;
@@ -25,8 +25,7 @@ async function bench(name: string, words: readonly string[]): Promise<number> {
     return name === "" ? 0 : 2;
   }
   const { run } = await import(pathToFileURL(`${folder}/${name}${suffix}`).href) as Bench;
-  await run(words);
-  return 0;
+  return await run(words) ?? 0;
 }
 
 const [name = "", ...words] = Deno.args;

@@ -1,0 +1,53 @@
+/** The runner of scripts and tests: it must end, whatever the program and its children do. */
+import { deepEqual, equal } from "node:assert/strict";
+import { filesBelow, inParallel, runProgram } from "../../scripts/program.ts";
+import { findProgram, onlyIf } from "../peers/skip.ts";
+
+/** Whether a process runs; one that ended and whose new parent has not asked yet does not. */
+async function isRunning(pid: number): Promise<boolean> {
+  const { output } = await runProgram("ps", ["-o", "stat=", "-p", `${pid}`]);
+  return output.trim() !== "" && !output.startsWith("Z");
+}
+
+Deno.test("runProgram() gives code, both outputs in one, and stdout alone", async () => {
+  const outcome = await runProgram("sh", ["-c", "echo answer; sleep 0.1; echo remark >&2; exit 7"]);
+  deepEqual([outcome.code, outcome.output, outcome.stdout], [7, "answer\nremark\n", "answer\n"]);
+  deepEqual([outcome.timedOut, outcome.leftovers], [false, false]);
+});
+
+Deno.test("runProgram() ends a program and its grandchildren at the deadline", async () => {
+  const outcome = await runProgram("sh", ["-c", "sleep 600 & echo $!; wait"], { deadlineMs: 300 });
+  equal(outcome.timedOut, true);
+  equal(await isRunning(Number(outcome.stdout)), false);
+});
+
+Deno.test("runProgram() ends what a program leaves behind, and says so", async () => {
+  const outcome = await runProgram("sh", ["-c", "sleep 600 & echo $!"]);
+  deepEqual([outcome.code, outcome.leftovers, outcome.timedOut], [0, true, false]);
+  equal(await isRunning(Number(outcome.stdout)), false);
+});
+
+Deno.test({
+  name: "runProgram() does not wait for a pipe that somebody in another group holds",
+  ...onlyIf(findProgram("setsid") !== undefined, '"setsid" is not installed'),
+  fn: async () => {
+    const outcome = await runProgram("sh", ["-c", "setsid sleep 600 & echo $!"]);
+    equal(outcome.leftovers, true);
+    Deno.kill(Number(outcome.stdout), "SIGKILL");
+  },
+});
+
+Deno.test("inParallel() keeps the order of results and the width", async () => {
+  let [running, most] = [0, 0];
+  const results = await inParallel([30, 1, 20, 2], 2, async (ms) => {
+    most = Math.max(most, ++running);
+    await new Promise((done) => setTimeout(done, ms));
+    running--;
+    return ms;
+  });
+  deepEqual([results, most], [[30, 1, 20, 2], 2]);
+});
+
+Deno.test("filesBelow() finds nothing where there is no folder", () => {
+  deepEqual(filesBelow("/nonexistent/folder", () => true), []);
+});
