@@ -9,21 +9,13 @@
  * ```
  */
 import { type BackoffLimits, backoffMs, pause } from "../pipeline/backoff.ts";
-import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import { errorText, GoneError } from "../pipeline/errors.ts";
 import { pump } from "../pipeline/pump.ts";
-import type { Source } from "../pipeline/source.ts";
-import type { Spool } from "../spool/spool.ts";
 import { openLog } from "../system/log.ts";
-import { type Pair, pairsOf, type SinkPart } from "./pairs.ts";
+import { type Pair, type PairParts, pairsOf } from "./pairs.ts";
 
 /** What an engine is made of. It disposes sources, sinks and spool when it ends; the checkpoints are the caller's. */
-export interface EngineParts {
-  readonly sources: readonly Source[];
-  readonly sinks: readonly SinkPart[];
-  readonly checkpoints: Checkpoints;
-  /** For live sources whose peer does not wait for an answer; its readers are the sinks. */
-  readonly spool?: Spool;
+export interface EngineParts extends PairParts {
   /** End when every source has ended. A source that fails is then an error instead of something to try again. */
   readonly once: boolean;
   /** How long after a stop what is in flight may still be confirmed. */
@@ -47,11 +39,14 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal): Promise<
   if (stop.aborted) onStop();
   stop.addEventListener("abort", onStop, { once: true });
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const notices = setInterval(() => sayNotices(parts, Date.now()), 10_000);
   halt.signal.addEventListener("abort", () => timer = setTimeout(() => cut.abort(), parts.drainMs), { once: true });
   try {
     return { unconfirmed: await runPairs(parts, halt, cut.signal) };
   } finally {
     clearTimeout(timer);
+    clearInterval(notices);
+    sayNotices(parts, Infinity);
     stop.removeEventListener("abort", onStop);
     await disposeAll(parts);
     cut.abort();
@@ -59,7 +54,7 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal): Promise<
 }
 
 async function runPairs(parts: EngineParts, halt: AbortController, cut: AbortSignal): Promise<number> {
-  const { direct, feeding, draining } = pairsOf(parts.sources, parts.sinks, parts.checkpoints, parts.spool);
+  const { direct, feeding, draining } = pairsOf(parts);
   const start = (pair: Pair): Promise<number> => runPair(pair, parts, halt, cut);
   const fed = Promise.allSettled(feeding.map(start)).finally(() => parts.spool?.finish());
   const others = Promise.allSettled([...direct, ...draining].map(start));
@@ -87,6 +82,11 @@ async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cu
       if (halt.signal.aborted) return 0;
     }
   }
+}
+
+/** Tells of what the limits of rules have suppressed. */
+function sayNotices({ sinks, rules }: EngineParts, nowMs: number): void {
+  for (const { sink } of sinks) for (const notice of rules.takeNotices(sink.id, nowMs)) log.warning(notice);
 }
 
 /** Sources first: a server says goodbye after its last answers; then the sinks, which close their sessions. */

@@ -5,6 +5,7 @@ import type { PumpObserver } from "../pipeline/pump.ts";
 import type { Rule } from "../pipeline/rule.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
+import { ruleFor, type RuleSet } from "../rules/rule_set.ts";
 import { spoolSink } from "../spool/sink.ts";
 import type { Spool } from "../spool/spool.ts";
 import { fanOut } from "./fan_out.ts";
@@ -15,8 +16,6 @@ export interface SinkPart {
   readonly sink: Sink;
   readonly health: SinkHealth;
   readonly backoff: BackoffLimits;
-  /** Rules for this sink; undefined: everything is shipped. */
-  readonly rule?: Rule;
 }
 
 /** One pump's two ends. */
@@ -41,29 +40,41 @@ export interface Pairs {
   readonly draining: readonly Pair[];
 }
 
-/** Pairs everything with everything. `spool` is for sources that can neither be read again nor have a peer that repeats. */
-export function pairsOf(
-  sources: readonly Source[],
-  sinks: readonly SinkPart[],
-  checkpoints: Checkpoints,
-  spool: Spool | undefined,
-): Pairs {
+/** What pairs are made of. */
+export interface PairParts {
+  readonly sources: readonly Source[];
+  readonly sinks: readonly SinkPart[];
+  readonly checkpoints: Checkpoints;
+  /** For sources that can neither be read again nor have a peer that repeats. */
+  readonly spool?: Spool;
+  readonly rules: RuleSet;
+}
+
+/** Pairs everything with everything. What goes into the spool is redacted before; what comes out of it is not again. */
+export function pairsOf({ sources, sinks, checkpoints, spool, rules }: PairParts): Pairs {
   const direct: Pair[] = [];
   const feeding: Pair[] = [];
   for (const source of sources) {
     if (source.replayable) {
-      direct.push(...sinks.map((part) => pairWith(source, part, checkpoints, `${source.id}@${part.sink.id}`)));
-    } else if (source.acknowledgements === undefined && spool !== undefined) feeding.push(pairWithSpool(source, spool));
-    else direct.push(pairWithAll(source, sinks));
+      direct.push(
+        ...sinks.map((part) =>
+          pairWith(source, part, checkpoints, `${source.id}@${part.sink.id}`, ruleFor(rules, part.sink.id, false))
+        ),
+      );
+    } else if (source.acknowledgements === undefined && spool !== undefined) {
+      feeding.push(pairWithSpool(source, spool, rules));
+    } else direct.push(pairWithAll(source, sinks, rules));
   }
   const draining = spool === undefined
     ? []
-    : sinks.map((part) => pairWith(spool.reader(part.sink.id), part, spool, part.sink.id));
+    : sinks.map((part) =>
+      pairWith(spool.reader(part.sink.id), part, spool, part.sink.id, ruleFor(rules, part.sink.id, true))
+    );
   return { direct, feeding, draining };
 }
 
-function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: string): Pair {
-  const { sink, health, backoff, rule } = part;
+function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: string, rule: Rule | undefined): Pair {
+  const { sink, health, backoff } = part;
   return {
     source,
     sink,
@@ -75,7 +86,7 @@ function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: 
   };
 }
 
-function pairWithSpool(source: Source, spool: Spool): Pair {
+function pairWithSpool(source: Source, spool: Spool, rules: RuleSet): Pair {
   return {
     source,
     sink: spoolSink(spool, { id: "spool" }),
@@ -83,24 +94,24 @@ function pairWithSpool(source: Source, spool: Spool): Pair {
     id: `${source.id}@spool`,
     backoff: spoolBackoff,
     observer: new SinkHealth("the spool").observer(),
+    ...(rules.empty ? {} : { rule: (batch) => rules.redact(batch) }),
   };
 }
 
 /** One pump to all sinks: a batch is answered for when every one of them holds it. */
-function pairWithAll(source: Source, sinks: readonly SinkPart[]): Pair {
-  const first = sinks[0]!;
+function pairWithAll(source: Source, sinks: readonly SinkPart[], rules: RuleSet): Pair {
   const observers = sinks.map(({ health }) => health.observer());
   return {
     source,
-    sink: fanOut(sinks.map(({ sink }) => sink)),
+    sink: fanOut(sinks.map(({ sink }) => ({ sink, rule: ruleFor(rules, sink.id, true) }))),
     checkpoints: source.acknowledgements ?? nowhere,
     id: `${source.id}@*`,
-    backoff: first.backoff,
+    backoff: sinks[0]!.backoff,
     observer: {
       ...observers[0]!,
       delivered: (records, bytes) => observers.forEach((observer) => observer.delivered?.(records, bytes)),
     },
-    ...(first.rule === undefined ? {} : { rule: first.rule }),
+    ...(rules.empty ? {} : { rule: (batch) => rules.redact(batch) }),
   };
 }
 

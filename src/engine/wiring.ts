@@ -9,6 +9,7 @@ import type { Spool } from "../spool/spool.ts";
 import { openLog } from "../system/log.ts";
 import type { EngineParts } from "./engine.ts";
 import type { SinkPart } from "./pairs.ts";
+import { openRules } from "./rules.ts";
 import { SinkHealth } from "./health.ts";
 
 /** What the configuration does not say. */
@@ -21,6 +22,7 @@ export interface WiringOptions {
 /** Opens every source and sink. What was opened is closed again when one of them cannot be. */
 export async function openParts(config: AgentConfig, options: WiringOptions): Promise<EngineParts> {
   refuseUnbuilt(config);
+  const rules = openRules(config);
   const sinks: SinkPart[] = [];
   const sources: Source[] = [];
   try {
@@ -35,7 +37,7 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
   }
   const spool = needsSpool(config) ? await openConfiguredSpool(config) : undefined;
   const { checkpoints, once } = options;
-  return { sources, sinks, checkpoints, once, drainMs: 3_000, ...(spool === undefined ? {} : { spool }) };
+  return { sources, sinks, checkpoints, rules, once, drainMs: 3_000, ...(spool === undefined ? {} : { spool }) };
 }
 
 /** Whether anything is to be kept in the state folder: all sources but those whose peers keep what is not answered. */
@@ -126,8 +128,6 @@ async function openSource(
 function refuseUnbuilt(config: AgentConfig): void {
   const problems: string[] = [];
   const refuse = (key: string): void => void problems.push(`${key}: not available in this version`);
-  if (config.rules.length > 0) refuse("rules");
-  if ((config.redact.presets?.length ?? 0) + (config.redact.patterns?.length ?? 0) > 0) refuse("redact");
   if (config.status !== undefined) refuse("status");
   if (config.certificate !== undefined) refuse("certificate");
   for (const [name, source] of Object.entries(config.sources)) {
