@@ -1,6 +1,8 @@
 /** Opens connections to peers: TCP or TLS, every address of a name tried, with deadlines and a proof of who answers. */
+import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { pause } from "../pipeline/backoff.ts";
 import { errorText, PeerError } from "../pipeline/errors.ts";
 import { Connection } from "../system/connection.ts";
 import { type CredentialFiles, loadCredentials } from "./credentials.ts";
@@ -35,19 +37,56 @@ export interface DialOptions {
  */
 export async function dial(options: DialOptions, signal: AbortSignal): Promise<Connection> {
   const address = formatAddress(options.host, options.port);
+  const deadlineMs = performance.now() + options.timeoutMs;
+  const refusals: string[] = [];
+  try {
+    for (const ip of await addressesOf(options.host, options.timeoutMs, signal)) {
+      signal.throwIfAborted();
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) break;
+      try {
+        return new Connection(await dialAddress(ip, leftMs, options, signal), address);
+      } catch (error) {
+        refusals.push(ip === options.host ? reason(error) : `${ip}: ${reason(error)}`);
+      }
+    }
+  } catch (error) {
+    refusals.push(reason(error));
+  }
+  throw new PeerError(`Cannot connect to ${address}: ${refusals.join("; ")}`);
+}
+
+/** All addresses of a name, IPv6 and IPv4, in the system's order. */
+async function addressesOf(host: string, timeoutMs: number, signal: AbortSignal): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  const found = lookup(host, { all: true }).catch(() => {
+    throw new Error("the name cannot be resolved");
+  });
+  const done = new AbortController();
+  const late = pause(timeoutMs, signal, done.signal).then((): never => {
+    throw new Error(`the name was not resolved within ${timeoutMs} ms`);
+  });
+  late.catch(() => {});
+  try {
+    return [...new Set((await Promise.race([found, late])).map(({ address }) => address))];
+  } finally {
+    done.abort();
+  }
+}
+
+async function dialAddress(ip: string, timeoutMs: number, options: DialOptions, signal: AbortSignal): Promise<Socket> {
   let socket: Socket | undefined;
   try {
-    signal.throwIfAborted();
-    socket = options.tls === undefined ? openTcp(options) : openTls(options, options.tls);
-    await established(socket, options, signal);
+    socket = options.tls === undefined ? openTcp(ip, options) : openTls(ip, options, options.tls);
+    await established(socket, timeoutMs, options.tls !== undefined, signal);
     if (options.tls !== undefined) provePeer(socket as TLSSocket, options, options.tls);
   } catch (error) {
     socket?.destroy();
-    throw new PeerError(`Cannot connect to ${address}: ${reason(error)}`, { cause: error });
+    throw error;
   }
   socket.setNoDelay(true); // frames are gathered by us; Nagle and delayed acknowledgements cost 40 ms a window
   socket.setKeepAlive(true, options.keepAliveMs ?? 60_000);
-  return new Connection(socket, address);
+  return socket;
 }
 
 /** `host:port`, with brackets around an IPv6 address. */
@@ -55,16 +94,14 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function openTcp(options: DialOptions): Socket {
-  const { host, port, localAddress } = options;
-  return connect({ host, port, autoSelectFamily: true, ...(localAddress === undefined ? {} : { localAddress }) });
+function openTcp(ip: string, { port, localAddress }: DialOptions): Socket {
+  return connect({ host: ip, port, ...(localAddress === undefined ? {} : { localAddress }) });
 }
 
-function openTls(options: DialOptions, tls: TlsOptions): TLSSocket {
+function openTls(ip: string, { host, port, localAddress }: DialOptions, tls: TlsOptions): TLSSocket {
   const { ca, cert, key } = loadCredentials(tls);
-  const { host, port, localAddress } = options;
   return connectTls({
-    host,
+    host: ip,
     port,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
@@ -76,19 +113,19 @@ function openTls(options: DialOptions, tls: TlsOptions): TLSSocket {
   });
 }
 
-function established(socket: Socket, options: DialOptions, signal: AbortSignal): Promise<void> {
+function established(socket: Socket, timeoutMs: number, isTls: boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${options.timeoutMs} ms`)), options.timeoutMs);
-    const abort = (): void => reject(new Error("stopped"));
-    const settle = (finish: () => void) => (): void => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`)), timeoutMs);
+    const abort = (): void => settle(() => reject(new Error("stopped")));
+    const settle = (finish: () => void): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", abort);
       finish();
     };
     signal.addEventListener("abort", abort, { once: true });
-    socket.once(options.tls === undefined ? "connect" : "secureConnect", settle(resolve));
-    socket.on("error", (error: Error) => settle(() => reject(error))());
-    socket.once("close", settle(() => reject(new Error("the peer closed the connection during the handshake"))));
+    socket.once(isTls ? "secureConnect" : "connect", () => settle(resolve));
+    socket.on("error", (error: Error) => settle(() => reject(error)));
+    socket.once("close", () => settle(() => reject(new Error("the peer closed the connection during the handshake"))));
   });
 }
 
@@ -131,6 +168,5 @@ export function describeRefusal(code: string, certificate: CertificateFacts, now
 function reason(error: unknown): string {
   const code = (error as { code?: unknown }).code;
   if (code === "ECONNREFUSED") return "connection refused: nothing listens there";
-  if (error instanceof AggregateError) return error.errors.map(errorText).join("; ");
   return errorText(error);
 }
