@@ -14,6 +14,8 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   collect: { summary: "receive logs and keep them in files", load: () => import("./commands/collect.ts") },
   check: { summary: "check configuration, certificates, paths and peers", load: () => import("./commands/check.ts") },
   spool: { summary: "check, export or drop what waits on disk", load: () => import("./commands/spool.ts") },
+  cert: { summary: "get a certificate for this machine, and keep it", load: () => import("./commands/cert.ts") },
+  sign: { summary: "sign certificates for devices", load: () => import("./commands/sign.ts") },
   version: { summary: "print the version", load: () => import("./commands/version.ts") },
 };
 
