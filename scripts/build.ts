@@ -14,7 +14,7 @@ import { bundleProgram } from "./packing/bundle.ts";
 import { compileProgram, NoBaseRuntime } from "./packing/compiled.ts";
 import { sha256Hex } from "./packing/runtime.ts";
 import { type PackedSize, packSelfExtracting } from "./packing/self_extracting.ts";
-import { endProgramsOnSignal, say } from "./program.ts";
+import { endProgramsOnSignal, say, withTemporaryFolder } from "./program.ts";
 
 type Packing = "compiled" | "self-extracting" | "auto";
 
@@ -28,13 +28,10 @@ async function build(wanted: readonly Target[], packing: Packing, folder: string
     );
   }
   Deno.mkdirSync(folder, { recursive: true });
-  const bundle = Deno.makeTempDirSync({ prefix: "agent-bundle-" });
-  try {
+  await withTemporaryFolder("agent-bundle-", async (bundle) => {
     const chunks = await bundleProgram(root, bundle);
     for (const target of wanted) await buildFor(target, packing, bundle, chunks, join(folder, `agent-${target.name}`));
-  } finally {
-    Deno.removeSync(bundle, { recursive: true });
-  }
+  });
   writeSums(folder);
 }
 

@@ -1,7 +1,7 @@
 /** The module graph of the whole of `src/`, also of files that no command reaches yet, and the breaches in it. */
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { breachesOfGraph, breachesOfText, edgesOf, type ModuleGraph } from "./layers.ts";
-import { filesBelow, runProgram } from "./program.ts";
+import { filesBelow, runProgram, withTemporaryFolder } from "./program.ts";
 
 /** All breaches of the layers in the project at `root` (a folder), sorted. @throws when the graph cannot be made */
 export async function layerBreaches(root: string): Promise<readonly string[]> {
@@ -19,18 +19,15 @@ export function sourceFiles(root: string): readonly string[] {
 }
 
 /** `deno info` takes one file, so one is written for it that imports all. */
-async function readGraph(root: string, files: readonly string[]): Promise<ModuleGraph> {
-  const folder = Deno.makeTempDirSync({ prefix: "agent-graph-" });
-  try {
+function readGraph(root: string, files: readonly string[]): Promise<ModuleGraph> {
+  return withTemporaryFolder("agent-graph-", async (folder) => {
     const imports = files.map((path) => `import ${JSON.stringify(pathToFileURL(`${root}/${path}`).href)};\n`);
     Deno.writeTextFileSync(`${folder}/all.ts`, imports.join(""));
     const words = ["info", "--json", "--config", `${root}/deno.json`, `${folder}/all.ts`];
     const outcome = await runProgram(Deno.execPath(), words, { cwd: root });
     if (outcome.code !== 0) throw new Error(`Cannot read the module graph: deno info failed\n${outcome.output}`);
     return JSON.parse(outcome.stdout) as ModuleGraph;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** The project's folder. */

@@ -25,6 +25,7 @@ export interface RunOptions {
 }
 
 const running = new Set<number>();
+const temporaryFolders = new Set<string>();
 const pipeGraceMs = 2_000;
 
 /** Runs `command` to its end, stdin empty. Only a program that cannot be started makes it throw. */
@@ -68,11 +69,24 @@ export async function runProgram(
   return { code: status.code, output: textOf(chunks), stdout: textOf(answer), durationMs, timedOut, leftovers };
 }
 
-/** Makes SIGINT and SIGTERM end the programs that run, then this script. */
+/** Does `work` with a new temporary folder, which is removed afterwards, also by {@linkcode endProgramsOnSignal}. */
+export async function withTemporaryFolder<T>(prefix: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = Deno.makeTempDirSync({ prefix });
+  temporaryFolders.add(folder);
+  try {
+    return await work(folder);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+    temporaryFolders.delete(folder);
+  }
+}
+
+/** Makes SIGINT and SIGTERM end the programs that run and remove the temporary folders, then end this script. */
 export function endProgramsOnSignal(): void {
   for (const [name, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     Deno.addSignalListener(name, () => {
       for (const pid of running) killGroup(pid, "SIGKILL");
+      for (const folder of temporaryFolders) Deno.removeSync(folder, { recursive: true });
       Deno.exit(code);
     });
   }

@@ -8,7 +8,15 @@ import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { projectRoot } from "./graph.ts";
 import { installPackages } from "./packages.ts";
-import { endProgramsOnSignal, filesBelow, inParallel, type Outcome, runProgram, say } from "./program.ts";
+import {
+  endProgramsOnSignal,
+  filesBelow,
+  inParallel,
+  type Outcome,
+  runProgram,
+  say,
+  withTemporaryFolder,
+} from "./program.ts";
 import { type Counts, countsOf, ignoredTests, summaryLine, sumOf, withoutPassed } from "./test_report.ts";
 
 /** Some test files that run in one process, and how. */
@@ -67,14 +75,11 @@ function readSkips(path: string): readonly string[] {
   }
 }
 
-async function testAll(files: readonly string[], filter: string | undefined, width: number): Promise<Counts> {
-  const folder = Deno.makeTempDirSync({ prefix: "agent-tests-" });
-  try {
+function testAll(files: readonly string[], filter: string | undefined, width: number): Promise<Counts> {
+  return withTemporaryFolder("agent-tests-", async (folder) => {
     const jobs = jobsFor(files).map((job, i) => ({ job, skipsFile: `${folder}/${i}` }));
     return sumOf(await inParallel(jobs, width, ({ job, skipsFile }) => runJob(job, filter, skipsFile)));
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  });
 }
 
 const fileDeadlineMs = 420_000;

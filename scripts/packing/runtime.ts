@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { unpackTar } from "modern-tar";
 import { denoVersion, type Target } from "../../targets/mod.ts";
-import { runProgram } from "../program.ts";
+import { runProgram, withTemporaryFolder } from "../program.ts";
 
 /**
  * Bytes of the pinned runtime for `target`; whatever the way it came, its SHA-256 is the one that the target names.
@@ -27,10 +27,9 @@ export function sha256Hex(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-async function fetchFromNpm(target: Target): Promise<Uint8Array> {
+function fetchFromNpm(target: Target): Promise<Uint8Array> {
   const what = `${target.runtimePackage}@${denoVersion}`;
-  const folder = Deno.makeTempDirSync({ prefix: "agent-runtime-" });
-  try {
+  return withTemporaryFolder("agent-runtime-", async (folder) => {
     const outcome = await runProgram("npm", ["pack", "--silent", "--pack-destination", folder, what], {
       deadlineMs: fetchDeadlineMs,
     });
@@ -44,9 +43,7 @@ async function fetchFromNpm(target: Target): Promise<Uint8Array> {
     const bytes = entries.find((entry) => entry.header.name === "package/deno")?.data;
     if (bytes !== undefined && sha256Hex(bytes) === target.runtimeSha256) return bytes;
     throw new Error(`Cannot use runtime "${what}": its SHA-256 is not the one in targets/${target.name}/target.ts`);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** Keeps the runtime for the next build. A cache that cannot be written to costs time only. */
