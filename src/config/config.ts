@@ -82,7 +82,7 @@ export interface TapSourceConfig extends RecordConfig {
   readonly type: "tap";
   /** Unix stream socket to listen on. */
   readonly socket: string;
-  /** File or folder to read what was logged before the agent ran. */
+  /** Folder to read what was logged before the agent ran; not read by this version, so never set. */
   readonly backfill?: string;
   readonly maxLineBytes: number;
 }

@@ -196,10 +196,10 @@ function splitSpec(option: string, spec: string, known: readonly string[]): { ki
   if (colon >= 0 && known.includes(kind)) return { kind, rest };
   const near = known.includes(kind) ? kind : nearest(kind, known);
   const meant = colon < 0 && /[/.*]/.test(spec) ? `file:${spec}` : near === undefined ? undefined : `${near}:`;
-  throw new UsageError(
+  throw new UsageError(hidePassword(
     `${option} "${spec}": it does not begin with a known type; allowed: ${known.map((name) => `${name}:`).join(", ")}` +
       (meant === undefined ? "" : `\nTry: ${meant}`),
-  );
+  ));
 }
 
 function refuseRest(rest: string): void {
@@ -210,8 +210,13 @@ function said<T>(option: string, spec: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw new UsageError(`${option} "${spec}": ${errorText(error)}`);
+    throw new UsageError(hidePassword(`${option} "${spec}": ${errorText(error)}`));
   }
+}
+
+/** `user:password@` in a URL is not repeated. */
+function hidePassword(message: string): string {
+  return message.replaceAll(/\/\/[^/@\s"]*@/g, "//…@");
 }
 
 /** What `--listen` knows; `tls:` and `syslog+tls:` come with later versions. */

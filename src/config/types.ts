@@ -2,6 +2,7 @@
  * The types of sources and sinks that this product has, and which of them this version has. A type moves from `later`
  * to `now` with the commit that builds it.
  */
+import type { SinkConfig, SourceConfig } from "./config.ts";
 
 /** Said of a part that the product has and this version has not; fixed by the contract. */
 export const notAvailable = "not available in this version";
@@ -10,13 +11,16 @@ export const notAvailable = "not available in this version";
 export const sourceTypes = {
   now: ["file", "stdin", "tap", "kernel", "syslog", "relp"],
   later: ["journal", "audit", "kubernetesAudit", "tls", "webhook"],
-} as const;
+} as const satisfies { now: readonly SourceConfig["type"][]; later: readonly string[] };
 
 /** `type:` of sinks in the configuration. */
 export const sinkTypes = {
   now: ["relp", "file", "stdout"],
   later: ["syslog", "stream", "exec", "elasticsearch", "loki", "otlp", "victorialogs", "nats", "http"],
-} as const;
+} as const satisfies { now: readonly SinkConfig["type"][]; later: readonly string[] };
+
+/** Keys that the product has and this version has not. */
+export const laterKeys: readonly string[] = ["backfill"];
 
 /** What `--from` may begin with, built or not. */
 export const quickSources: readonly string[] = [

@@ -1,0 +1,175 @@
+/** The keys of each type of source. A new type is one line in the table at the end, and one in `types.ts`. */
+import { z } from "zod";
+import { facilityName, parseFacility, parseSeverity, severityName } from "../formats/priority.ts";
+import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
+import type {
+  FileSourceConfig,
+  KernelSourceConfig,
+  MultilineConfig,
+  RelpSourceConfig,
+  SourceConfig,
+  StdinSourceConfig,
+  SyslogSourceConfig,
+  TapSourceConfig,
+} from "./config.ts";
+import { defaultPorts, defaultPriority, defaults, relpSourceDefaults, sourceDefaults } from "./defaults.ts";
+import { compilePattern, globText, programText } from "./patterns.ts";
+import { serverTlsSchema } from "./tls.ts";
+import { sourceTypes } from "./types.ts";
+import { typedParts } from "./parts.ts";
+import {
+  choice,
+  complain,
+  count,
+  duration,
+  durationText,
+  given,
+  list,
+  numberOrText,
+  parsedText,
+  size,
+  sizeText,
+} from "./values.ts";
+
+const kib = 1024;
+
+/** What plain records say of themselves: the keys of several sources. */
+const recordKeys = {
+  program: programText({
+    about: "Program name of the records (the tag of RFC 3164); default: the source's own choice.",
+    example: "messages",
+  }).exactOptional(),
+  severity: numberOrText(parseSeverity, "0 to 7 or a name", {
+    about: "Severity of the records: 0 to 7 or a name.",
+  }).prefault(severityName(defaultPriority % 8)),
+  facility: numberOrText(parseFacility, "0 to 23 or a name", {
+    about: "Facility of the records: 0 to 23 or a name.",
+  }).prefault(facilityName(Math.floor(defaultPriority / 8))),
+};
+
+const maxLineKey = (about: string): z.ZodType<number, string | undefined> =>
+  size(kib, 16 * kib * kib, { about }).prefault(sizeText(sourceDefaults.maxLineBytes));
+const splitLines = "Longest line; longer ones are split.";
+
+const multilineSchema = z.strictObject({
+  startPattern: parsedText(compilePattern, {
+    about: "A line that matches begins a record; the others belong to the record before.",
+    example: "^\\S",
+  }).exactOptional(),
+  continuePattern: parsedText(compilePattern, {
+    about: "A line that matches belongs to the record before.",
+    example: "^\\s",
+  }).exactOptional(),
+  timeout: duration(10, 3_600_000, { about: "A record is complete when nothing was added for so long." })
+    .prefault(durationText(sourceDefaults.multilineTimeoutMs)),
+}).transform((keys, context): MultilineConfig => {
+  const { startPattern, continuePattern, timeout: timeoutMs } = keys;
+  if (startPattern === undefined && continuePattern === undefined) {
+    complain(context, keys, "joins nothing; startPattern or continuePattern is needed");
+  }
+  return { timeoutMs, ...given({ startPattern, continuePattern }) };
+}).meta({ description: "Joins lines to one record: stack traces, for example." });
+
+const fileSchema = z.strictObject({
+  type: z.literal("file").meta({ description: "Files by path pattern: followed, and resumed after a restart." }),
+  include: list(globText, {
+    about: "Path patterns: * ? [a-z] {a,b} and ** for folders.",
+    example: ["/var/log/*.log"],
+  }),
+  exclude: list(globText, { about: "Patterns of paths that are left out.", example: ["/var/log/*.gz"] })
+    .exactOptional(),
+  start: choice(["beginning", "end"], {
+    about: "Where files that are there at the very first start are begun; later ones are read from the beginning.",
+  }).prefault(sourceDefaults.start),
+  maxLine: maxLineKey("Longest line; what is done with longer ones says longLines."),
+  longLines: choice(["truncate", "split", "skip"], {
+    about: "What is done with longer lines; split is the only choice that loses nothing.",
+  }).prefault(sourceDefaults.longLines),
+  multiline: multilineSchema.exactOptional(),
+  ...recordKeys,
+}).transform((keys): FileSourceConfig => {
+  const { type, include, exclude = [], start, maxLine: maxLineBytes, longLines, multiline, program } = keys;
+  return {
+    type,
+    include,
+    exclude,
+    start,
+    maxLineBytes,
+    longLines,
+    priority: priorityOf(keys),
+    ...given({ multiline, program }),
+  };
+});
+
+const stdinSchema = z.strictObject({
+  type: z.literal("stdin").meta({ description: "The standard input. It cannot be read twice." }),
+  maxLine: maxLineKey(splitLines),
+  ...recordKeys,
+}).transform((keys): StdinSourceConfig => {
+  const { type, maxLine: maxLineBytes, program } = keys;
+  return { type, maxLineBytes, priority: priorityOf(keys), ...given({ program }) };
+});
+
+const tapSchema = z.strictObject({
+  type: z.literal("tap").meta({ description: "What agent tap sends: lines of a console, of a service." }),
+  socket: parsedText(parseSocketPath, { about: "Unix socket to listen on." }).prefault(defaults.tapSocket),
+  maxLine: maxLineKey(splitLines),
+  ...recordKeys,
+}).transform((keys): TapSourceConfig => {
+  const { type, socket, maxLine: maxLineBytes, program } = keys;
+  return { type, socket, maxLineBytes, priority: priorityOf(keys), ...given({ program }) };
+});
+
+const kernelSchema = z.strictObject({
+  type: z.literal("kernel").meta({ description: "The kernel's log, /dev/kmsg; needs root or CAP_SYSLOG." }),
+}).transform((keys): KernelSourceConfig => keys);
+
+const syslogSchema = z.strictObject({
+  type: z.literal("syslog").meta({ description: "A syslog server, RFC 3164 and RFC 5424." }),
+  listen: parsedText(parseSyslogAddress, {
+    about: "udp://host:port, tcp://host:port, unix:PATH (datagrams), unix-stream:PATH.",
+    example: "udp://127.0.0.1:514",
+  }),
+  maxMessage: size(480, 16 * kib * kib, { about: "Longest message." }).prefault(sizeText(sourceDefaults.maxLineBytes)),
+  ...recordKeys,
+}).transform((keys): SyslogSourceConfig => {
+  const { type, listen, maxMessage: maxMessageBytes, program } = keys;
+  return { type, listen, maxMessageBytes, priority: priorityOf(keys), ...given({ program }) };
+});
+
+const relpSchema = z.strictObject({
+  type: z.literal("relp").meta({ description: "A RELP server, as rsyslog's imrelp; answers when the sinks have it." }),
+  listen: parsedText((address) => parseHostPort(address, defaultPorts.relp), {
+    about: "Address and port to listen on; 0.0.0.0 or [::] is every address.",
+    example: "127.0.0.1:2514",
+  }),
+  tls: serverTlsSchema.exactOptional(),
+  maxDataSize: size(256, 128 * kib * kib, { about: "Longest message; see oversizeMode." })
+    .prefault(sizeText(relpSourceDefaults.maxDataBytes)),
+  oversizeMode: choice(["truncate", "abort", "accept"], {
+    about: "What is done with a longer message: cut it, end the session, or take it all the same.",
+  }).prefault(relpSourceDefaults.oversizeMode),
+  maxSessions: count(1, 100_000, { about: "Sessions at once; more are turned away." })
+    .prefault(relpSourceDefaults.maxSessions),
+  idleTimeout: duration(0, 86_400_000, { about: "Silence that ends a session; 0s never." })
+    .prefault(durationText(relpSourceDefaults.idleTimeoutMs)),
+}).transform((keys): RelpSourceConfig => ({
+  type: keys.type,
+  listen: keys.listen,
+  maxDataBytes: keys.maxDataSize,
+  oversizeMode: keys.oversizeMode,
+  maxSessions: keys.maxSessions,
+  idleTimeoutMs: keys.idleTimeout,
+  ...given({ tls: keys.tls }),
+}));
+
+/** Every source of this version. */
+export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = typedParts<SourceConfig>(
+  [fileSchema, stdinSchema, tapSchema, kernelSchema, syslogSchema, relpSchema],
+  sourceTypes,
+  "Where records come from. The names are yours; each has its own position.",
+);
+
+function priorityOf(keys: { readonly severity: number; readonly facility: number }): number {
+  return keys.facility * 8 + keys.severity;
+}

@@ -1,0 +1,356 @@
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { parse } from "yaml";
+import { ConfigError } from "../../src/pipeline/errors.ts";
+import type {
+  AgentConfig,
+  RelpSinkConfig,
+  RelpSourceConfig,
+  SinkConfig,
+  SourceConfig,
+} from "../../src/config/config.ts";
+import type { Lookups } from "../../src/config/fill.ts";
+import { loadConfig, parseConfig } from "../../src/config/load.ts";
+import { parseFrom, parseTo } from "../../src/config/quick.ts";
+import { sampleText } from "../../src/config/sample.ts";
+import { jsonSchema } from "../../src/config/schema.ts";
+import { sinkTypes, sourceTypes } from "../../src/config/types.ts";
+
+const lookups: Lookups = {
+  hostname: () => "system",
+  env: (name) => ({ PORT: "20514", SECRET: "hunter2 !", FLAG: "true" })[name],
+  file: (path) => {
+    if (path === "secret") return "hunter2 !";
+    throw new Error("No such file");
+  },
+};
+const read = (text: string): AgentConfig => parseConfig(text, "a.yaml", lookups);
+const problems = (text: string): readonly string[] => {
+  try {
+    read(text);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+const parts = `sources: {k: {type: kernel}}\nsinks: {o: {type: stdout}}\n`;
+const sink = (keys: string): string =>
+  `sources: {k: {type: kernel}}\nsinks:\n  r:\n    type: relp\n    target: h\n${keys}`;
+
+Deno.test("parseConfig() reads every part of the contract's example that is built, with units", () => {
+  const config = read(`
+state: /var/lib/agent
+hostname: router1
+metadata: {project: garden-foo, uid: "6"}
+certificate:
+  url: https://loghost.example.net:19613/sign
+  subject: C=GB,OU=devices,CN=\${hostname}
+sources:
+  console:  {type: tap, socket: /run/agent/tap.sock}
+  messages: {type: file, include: [/var/log/*.log], exclude: [/var/log/*.gz], severity: err, facility: daemon}
+rules:
+  - {programs: [kubelet], severity: warning}
+  - {severity: critical, message: {regex: "x+", exclude: y}, limit: {records: 5, per: 1m}}
+redact: {presets: [secrets, mac], patterns: []}
+sinks:
+  loghost:
+    type: relp
+    target: loghost.example.net
+    port: 2514
+    tls: {enabled: true, authMode: name}
+    timeout: 90s
+    rebindInterval: 0
+spool: {maxSize: 64MiB, whenFull: block}
+status: {listen: "127.0.0.1:7514"}
+`);
+  strictEqual(config.certificate?.subject, "C=GB,OU=devices,CN=router1");
+  deepStrictEqual((config.sinks.loghost as RelpSinkConfig).tls, {
+    authMode: "name",
+    permittedPeer: ["loghost.example.net"],
+    minVersion: "TLSv1.2",
+    cert: "/var/lib/agent/cert/cert",
+    key: "/var/lib/agent/cert/key",
+    ca: "/var/lib/agent/cert/ca",
+  });
+  strictEqual((config.sinks.loghost as RelpSinkConfig).timeoutMs, 90_000);
+  strictEqual((config.sources.messages as { priority: number }).priority, 3 * 8 + 3);
+  deepStrictEqual(config.rules[1]?.limit, { records: 5, perMs: 60_000 });
+  strictEqual(config.spool.maxBytes, 64 * 1024 * 1024);
+  deepStrictEqual(config.status, { listen: { host: "127.0.0.1", port: 7514 } });
+});
+
+Deno.test("parseConfig() and the quick form give the same", () => {
+  const config = read(`
+hostname: h
+sources:
+  a: {type: file, include: [/x/*.log]}
+  b: {type: kernel}
+  c: {type: stdin}
+  d: {type: tap}
+  e: {type: syslog, listen: "udp://127.0.0.1:514"}
+sinks:
+  f: {type: relp, target: loghost}
+  g: {type: file, dir: /logs}
+  h: {type: stdout}
+`);
+  const specs = ["file:/x/*.log", "kernel:", "stdin:", "tap:", "syslog:udp://127.0.0.1:514"];
+  deepStrictEqual(Object.values(config.sources) as SourceConfig[], specs.map(parseFrom));
+  deepStrictEqual(
+    Object.values(config.sinks) as SinkConfig[],
+    ["relp://loghost", "file:/logs", "stdout:"].map((url) => parseTo(url)),
+  );
+});
+
+Deno.test("parseConfig() tells all mistakes at once, by line and key, with what is allowed", () => {
+  const found = problems(`stat: /x
+sources:
+  a: {type: file, include: /x.log, maxLine: 65536}
+  b:
+    type: journal
+  c: {type: kernl}
+sinks:
+  r:
+    type: relp
+    target: loghost:2514
+    port: 70000
+    timeout: 90
+    timeout: 90s
+    windowsize: 5
+rules:
+  - {severity: 9, message: {regex: "("}}
+`);
+  deepStrictEqual(found.map((line) => line.split(": ").slice(0, 2).join(": ")), [
+    "a.yaml:1: stat",
+    "a.yaml:3: sources.a.include",
+    "a.yaml:3: sources.a.maxLine",
+    "a.yaml:5: sources.b.type",
+    "a.yaml:6: sources.c.type",
+    "a.yaml:10: sinks.r.target",
+    "a.yaml:11: sinks.r.port",
+    "a.yaml:13: sinks.r.timeout",
+    "a.yaml:14: sinks.r.windowsize",
+    "a.yaml:16: rules[0].severity",
+    "a.yaml:16: rules[0].message.regex",
+  ]);
+  ok(found[0]!.endsWith(
+    'unknown key; did you mean "state"? allowed: state, hostname, metadata, certificate, sources, rules, redact, sinks, spool, status, tests',
+  ));
+  ok(found[2]!.includes("65536 has no unit; allowed: a number with its unit (B, KiB, MiB, GiB), for example 65536MiB"));
+  ok(found[3]!.includes("not available in this version"));
+  ok(found[4]!.includes('did you mean "kernel"?'));
+  ok(found[7]!.includes("this key is there twice"));
+  ok(found[8]!.includes('did you mean "windowSize"?'));
+});
+
+Deno.test("parseConfig() refuses what this version cannot do, in fixed words", () => {
+  for (const [type, group] of [...sourceTypes.later.map((t) => [t, 0]), ...sinkTypes.later.map((t) => [t, 1])]) {
+    const text = group === 0
+      ? `sources: {x: {type: ${type}}}\nsinks: {o: {type: stdout}}`
+      : `sources: {k: {type: kernel}}\nsinks: {x: {type: ${type}}}`;
+    ok(problems(text)[0]?.includes("not available in this version"), String(type));
+  }
+  for (const keys of ["template: rfc5424", "resumeRetryCount: 3", "rebindInterval: 90s"]) {
+    ok(problems(sink(`    ${keys}\n`))[0]?.includes("a.yaml:6: sinks.r."), keys);
+    ok(problems(sink(`    ${keys}\n`))[0]?.includes("not available in this version"), keys);
+  }
+  ok(problems("sources: {t: {type: tap, backfill: /x}}\nsinks: {o: {type: stdout}}")[0]?.includes("not available in"));
+  ok(problems("kind: RsyslogRelpConfig\n" + parts)[0]?.includes("not available in this version"));
+});
+
+Deno.test("parseConfig() fills in names, environment and files, once", () => {
+  const config = read(`hostname: \${hostname}.example.net
+metadata: {a: "\${env:SECRET}", b: "$$\{env:SECRET}", c: "5$", d: "\${file:secret}", e: "\${hostname}"}
+sources: {k: {type: kernel}}
+sinks:
+  r:
+    type: relp
+    target: "\${hostname}"
+    port: \${env:PORT}
+    reportSuspension: \${env:FLAG}
+`);
+  deepStrictEqual(config.metadata, {
+    a: "hunter2 !",
+    b: "${env:SECRET}",
+    c: "5$",
+    d: "hunter2 !",
+    e: "system.example.net",
+  });
+  const { port, host, reportSuspension } = config.sinks.r as RelpSinkConfig;
+  deepStrictEqual([port, host, reportSuspension], [20514, "system.example.net", true]);
+});
+
+Deno.test("parseConfig() says where something cannot be filled in, and never what was filled in", () => {
+  deepStrictEqual(problems(`${parts}metadata:\n  a: x\n  b: "\${env:NOPE}"\n  c: "\${file:nope}"\n  d: "\${nope}"`), [
+    'a.yaml:5: metadata.b: the environment has no "NOPE"; set it, or write a value',
+    'a.yaml:6: metadata.c: the file "nope" cannot be used: No such file',
+    'a.yaml:7: metadata.d: "${nope}" is unknown; allowed: ${hostname}, ${env:NAME}, ${file:PATH}, and $$ for a $ itself',
+  ]);
+  for (const key of ["port", "timeout", "localAddress", "windowSize", "authMode", "rebindInterval", "template"]) {
+    for (const place of ["${env:SECRET}", "${file:secret}"]) {
+      const found = problems(sink(`    ${key}: "${place}"\n`));
+      strictEqual(found.length, 1, key);
+      ok(found[0]!.startsWith("a.yaml:6: ") && !found[0]!.includes("hunter2"), found[0]);
+    }
+  }
+  const target = problems(sink("").replace("target: h", 'target: "${env:SECRET}"'));
+  ok(target.length === 1 && !target[0]!.includes("hunter2"), target[0]);
+});
+
+Deno.test("parseConfig() reports syntax with its line and without repeating the text", () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ["a: b\n\tc: hunter2\n", /^a\.yaml:2: .*tab/],
+    ["a: [hunter2, 2\nb: 3\n", /^a\.yaml:2: /],
+    ["a: {b: ${hostname}}\n", /^a\.yaml:1: .*in quotes/],
+    ["a: hunter2: b\n", /^a\.yaml:1: /],
+    ["a: *hunter2\n", /^a\.yaml:1: .*aliases/],
+    ["a: b\n---\nc: hunter2\n", /^a\.yaml:2: .*one/],
+    ["", /^a\.yaml:1: is empty/],
+    ["hunter2", /^a\.yaml:1: is text/],
+    ["[".repeat(5_000), /^a\.yaml:1: is nested too deeply/],
+    ["- ".repeat(5_000), /^a\.yaml:1: is nested too deeply/],
+  ];
+  for (const [text, pattern] of cases) {
+    const found = problems(text);
+    ok(found.length > 0 && pattern.test(found[0]!), `${JSON.stringify(text.slice(0, 30))}: ${found[0]}`);
+    ok(!found.join("").includes("hunter2"), found.join("\n"));
+  }
+});
+
+Deno.test("parseConfig() refuses an alias bomb", () => {
+  const row = (name: string, of: string): string => `${name}: &${name} [${Array(9).fill(of).join(", ")}]\n`;
+  const found = problems(row("a", "x") + row("b", "*a") + row("c", "*b") + row("d", "*c") + row("e", "*d"));
+  ok(found[0]!.includes("grow without bound"), found[0]);
+});
+
+Deno.test("parseConfig() takes JSON, tabs included", () => {
+  const data = { sources: { k: { type: "kernel" } }, sinks: { o: { type: "stdout" } } };
+  strictEqual(read(JSON.stringify(data, null, "\t")).sources.k?.type, "kernel");
+});
+
+Deno.test("parseConfig() checks TLS keys against each other", () => {
+  const tls = (keys: string): readonly string[] => problems(sink(`    tls: {${keys}}\n`));
+  ok(tls("authMode: fingerprint")[0]?.includes("permits nobody without fingerprints"));
+  ok(tls("permittedPeer: ['SHA1:" + "AA".repeat(20) + "']")[0]?.includes("authMode name allows a name"));
+  ok(tls("cert: /x")[0]?.includes("sinks.r.tls.key: missing"));
+  deepStrictEqual(tls("enabled: false, cert: /x"), []);
+  const server = "sources: {r: {type: relp, listen: '0.0.0.0:2514', tls: {ca: /ca}}}\nsinks: {o: {type: stdout}}\n";
+  ok(problems(server)[0]?.includes("sources.r.tls.cert: missing; a TLS server needs"));
+  const withCertificate = read(server + "certificate: {url: 'https://h/sign', subject: CN=x}\n");
+  strictEqual((withCertificate.sources.r as RelpSourceConfig).tls?.key, "/var/lib/agent/cert/key");
+});
+
+Deno.test("parseConfig() takes the port of TLS where TLS is on and none is given", () => {
+  const port = (keys: string): number => (read(sink(keys)).sinks.r as RelpSinkConfig).port;
+  deepStrictEqual([port(""), port("    tls: {}\n"), port("    tls: {enabled: false}\n")], [2514, 2515, 2514]);
+});
+
+Deno.test("parseConfig() finds rules that name parts that are not there", () => {
+  const found = problems(parts + "rules:\n  - {severity: 3, route: [loghost]}\n  - {sources: [messages]}\n");
+  deepStrictEqual(found.map((line) => line.split(": ").slice(0, 2)), [
+    ["a.yaml:4", "rules[0].route"],
+    ["a.yaml:5", "rules[1].sources"],
+  ]);
+});
+
+Deno.test("sampleText() is a configuration, as it is and with everything switched on", () => {
+  strictEqual(read(sampleText()).sinks.loghost?.type, "relp");
+  const everything = read(switchedOn());
+  deepStrictEqual(
+    Object.values(everything.sources).map(({ type }) => type).sort(),
+    [...sourceTypes.now].sort(),
+  );
+  deepStrictEqual(Object.values(everything.sinks).map(({ type }) => type).sort(), [...sinkTypes.now].sort());
+});
+
+Deno.test("sampleText() shows every key of the schema", () => {
+  const shown = keysOf(parse(switchedOn()), "");
+  const missing = [...schemaKeys(jsonSchema() as Schema, "")].filter((key) => !shown.has(key));
+  deepStrictEqual(missing, []);
+  ok(shown.size > 80);
+});
+
+Deno.test("sampleText() shows the defaults that hold", () => {
+  const { hostname: _1, metadata: _2, certificate: _3, status: _4, rules: _5, redact: _6, tests: _7, ...defaults } =
+    read(
+      sampleText(),
+    );
+  const everything = read(switchedOn());
+  deepStrictEqual([everything.state, everything.spool], [defaults.state, defaults.spool]);
+  deepStrictEqual(everything.sinks.file, parseTo("file:/var/log/agent"));
+  deepStrictEqual(everything.sinks.stdout, parseTo("stdout:"));
+});
+
+Deno.test("jsonSchema() describes every key", () => {
+  const silent = [...schemaKeys(jsonSchema() as Schema, "", (schema) => schema.description === undefined)];
+  deepStrictEqual(silent, []);
+});
+
+function switchedOn(): string {
+  return sampleText().replaceAll(/^(\s*)#(?=\S)/gm, "$1");
+}
+
+interface Schema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+  readonly additionalProperties?: { readonly oneOf?: readonly Schema[] };
+}
+
+/** `sinks.relp.target`: parts by type, entries of lists by `[]`. */
+function* schemaKeys(schema: Schema, path: string, only: (schema: Schema) => boolean = () => true): Generator<string> {
+  for (const [key, value] of Object.entries(schema.properties ?? {})) {
+    if (only(value)) yield `${path}.${key}`;
+    yield* schemaKeys(value, `${path}.${key}`, only);
+    yield* schemaKeys(value.items ?? {}, `${path}.${key}[]`, only);
+    for (const option of value.additionalProperties?.oneOf ?? []) {
+      const type = (option.properties!.type as { const?: string }).const;
+      yield* schemaKeys(option, `${path}.${key}.${type}`, only);
+    }
+  }
+}
+
+function keysOf(value: unknown, path: string): Set<string> {
+  if (Array.isArray(value)) return new Set(value.flatMap((entry) => [...keysOf(entry, `${path}[]`)]));
+  if (typeof value !== "object" || value === null) return new Set();
+  return new Set(
+    Object.entries(value).flatMap(([key, inner]) => {
+      const typed = typeof inner === "object" && inner !== null && "type" in inner ? String(inner.type) : key;
+      return [`${path}.${typed}`, ...keysOf(inner, `${path}.${typed}`)];
+    }),
+  );
+}
+
+Deno.test("loadConfig() reads a file, and values beside it", () => {
+  using folder = temporaryFolder();
+  Deno.writeTextFileSync(`${folder.path}/name`, "from-file\n");
+  Deno.writeTextFileSync(`${folder.path}/a.yaml`, `${parts}hostname: "\${file:name}"\n`);
+  strictEqual(loadConfig(`${folder.path}/a.yaml`).hostname, "from-file");
+});
+
+Deno.test("loadConfig() names the file that cannot be read, and why", () => {
+  using folder = temporaryFolder();
+  const path = `${folder.path}/a.yaml`;
+  const complaint = (bytes: Uint8Array | undefined): string => {
+    if (bytes !== undefined) Deno.writeFileSync(path, bytes);
+    try {
+      loadConfig(path);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.problems.join("\n");
+      throw error;
+    }
+    return "";
+  };
+  ok(complaint(undefined).startsWith(`Cannot read configuration "${path}": No such file`));
+  ok(complaint(new Uint8Array([0x61, 0xff, 0xfe])).includes("is not text in UTF-8"));
+  ok(complaint(new Uint8Array(2 * 1024 * 1024).fill(0x23)).includes("longer than 1048576 bytes"));
+  ok(
+    complaint(new TextEncoder().encode(`${parts}hostname: "\${file:endless}"\n`)).includes(
+      `a.yaml:3: hostname: the file`,
+    ),
+  );
+});
+
+function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = Deno.makeTempDirSync();
+  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
+}
