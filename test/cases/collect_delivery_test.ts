@@ -2,8 +2,9 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { startCollector } from "../peers/collector.ts";
-import { judgeLines, newRun, perfect, writeNumberedLines } from "../peers/numbered_lines.ts";
+import { judgeLines, newRun, numberedLine, perfect, writeNumberedLines } from "../peers/numbered_lines.ts";
 import { clientName, Pki } from "../peers/pki.ts";
+import { exchange, frameText, openFrame } from "../peers/relp_script.ts";
 import { startRelpClient } from "../peers/rsyslog.ts";
 import { needs } from "../peers/skip.ts";
 
@@ -68,4 +69,21 @@ Deno.test({
     deepStrictEqual(judgeLines(join(collector.output, clientName), runs[0]!, 10_000), perfect(10_000));
     deepStrictEqual(judgeLines(join(collector.output, "second.lab"), runs[1]!, 10_000), perfect(10_000));
   },
+});
+
+Deno.test("agent collect serves 400 clients at once and loses none of their lines", async () => {
+  const clients = 400; // with both ends well below the usual limit of 1,024 descriptors
+  const each = 100;
+  const run = newRun();
+  await using collector = await startCollector();
+  await Promise.all(Array.from({ length: clients }, async (_, client) => {
+    let text = openFrame;
+    for (let i = 0; i < each; i++) {
+      text += frameText(i + 2, "syslog", `<13>1 ${numberedLine(run, client * each + i, 200).trimEnd()}`);
+    }
+    const { answer } = await exchange(collector.port, text, `${each + 1} rsp 6 200 OK\n`, 30_000);
+    strictEqual(answer.match(/ rsp 6 200 OK\n/g)?.length, each);
+  }));
+  const verdict = judgeLines(collector.output, run, clients * each);
+  deepStrictEqual({ ...verdict, outOfOrder: 0 }, perfect(clients * each));
 });
