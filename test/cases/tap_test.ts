@@ -5,7 +5,16 @@ import { escapeTapLines, tapStopRequest } from "../../src/formats/tap_gap.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { runProgram, waitFor } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
-import { digestOf, lineBytes, numberedLines, readNumberedLines, RunningTap, TapListener } from "../peers/tap_peers.ts";
+import {
+  digestOf,
+  lineBytes,
+  numberedLines,
+  type Reading,
+  readNumberedLines,
+  RunningTap,
+  sleep,
+  TapListener,
+} from "../peers/tap_peers.ts";
 
 const hundredMegabytes = 500_000; // lines
 
@@ -70,7 +79,7 @@ Deno.test("tap: a slow reader of stdout gets every byte once", async () => {
   assert.deepEqual(await reading, digestOf(numberedLines(20_000)));
   assert.equal(await tap.exitCode(), 0);
   await listener.finish();
-  const { lines, droppedLines } = readNumberedLines(listener.received);
+  const { lines, droppedLines } = readNumberedLines(listener.received, 0);
   assert.equal(lines + droppedLines, 20_000);
 });
 
@@ -80,7 +89,7 @@ Deno.test("tap: a slow listener gets whole lines and the exact size of each gap;
   const tap = new RunningTap(socket.path);
   assert.deepEqual(await sendNumbered(tap, hundredMegabytes), digestOf(numberedLines(hundredMegabytes)));
   await listener.finish();
-  const seen = readNumberedLines(listener.received);
+  const seen = readNumberedLines(listener.received, 0);
   assert.ok(seen.gaps > 0, "the listener was too fast for this test");
   assert.equal(seen.droppedBytes, seen.droppedLines * lineBytes);
   // What was still queued when the tap had waited long enough is the one thing that is not announced.
@@ -96,14 +105,13 @@ Deno.test("tap: a listener that reads at its own pace and stays accounts for eve
   await tap.writeAll(numberedLines(50_000));
   // With the input still open the tap must announce a gap without waiting for another line.
   await waitFor(() => {
-    const bytes = listener.received;
-    return bytes.at(-1) === 10 && readNumberedLines(bytes).last === 49_999;
+    return wholeLines(listener.received).last === 49_999;
   }, "line 49,999 or the gap that ends with it");
   await tap.endInput();
   await reading;
   assert.equal(await tap.exitCode(), 0);
   await listener.finish();
-  const seen = readNumberedLines(listener.received);
+  const seen = readNumberedLines(listener.received, 0);
   assert.equal(seen.lines + seen.droppedLines, 50_000);
 });
 
@@ -139,23 +147,42 @@ Deno.test("tap: a listener that dies ends nothing; the next one gets whole lines
     const bytes = listener.received;
     const whole = bytes.subarray(0, bytes.lastIndexOf(10) + 1);
     // What a dying listener had not read is lost with it; nothing comes twice and nothing comes torn.
-    const first = Number(new TextDecoder().decode(whole.subarray(0, 10)));
+    const { first, last } = readNumberedLines(whole);
     assert.ok(first >= next, `life ${life} begins with line ${first}, the one before ended before ${next}`);
-    next = readNumberedLines(whole, first).last + 1;
+    next = last + 1;
     await send(20_000); // nobody listens, and the queue is too small
   }
   await using last = new TapListener(socket.path);
   await waitFor(async () => {
     await send(10);
-    return last.bytes > 0 && readNumberedLines(last.received, firstNumber(last.received)).gaps > 0;
+    return wholeLines(last.received).gaps > 0;
   }, "the gap");
   await tap.endInput();
   assert.deepEqual(await reading, digestOf(numberedLines(sent)));
   assert.equal(await tap.exitCode(), 0);
   await last.finish();
-  const first = firstNumber(last.received);
-  const seen = readNumberedLines(last.received, first);
-  assert.equal(seen.lines + seen.droppedLines, sent - first);
+  const seen = readNumberedLines(last.received);
+  assert.equal(seen.lines + seen.droppedLines, sent - seen.first);
+});
+
+Deno.test("tap: a line that a dying listener got a part of goes to the next one from its beginning", async () => {
+  using socket = socketFolder();
+  const stuck = new TapListener(socket.path, { isStuck: true });
+  const tap = new RunningTap(socket.path);
+  const reading = tap.readAll();
+  await waitFor(() => stuck.connections === 1, "the tap at the listener");
+  // More than the socket takes, less than the queue holds: the last write ends within a line.
+  await tap.writeAll(numberedLines(5_000));
+  await sleep(100);
+  await stuck[Symbol.asyncDispose]();
+  const next = new TapListener(socket.path);
+  await waitFor(() => next.bytes > 0 && wholeLines(next.received).last === 4_999, "the last line");
+  await tap.endInput();
+  await reading;
+  assert.equal(await tap.exitCode(), 0);
+  await next.finish();
+  const seen = readNumberedLines(next.received);
+  assert.ok(seen.first > 0 && seen.gaps === 0, `from line ${seen.first}, ${seen.gaps} gaps`);
 });
 
 Deno.test("tap: a listener that appears late, while the input is busy, gets what waited, the gap and the rest", async () => {
@@ -178,7 +205,7 @@ Deno.test("tap: a listener that appears late, while the input is busy, gets what
   assert.deepEqual(await reading, digestOf(numberedLines(sent)));
   assert.equal(await tap.exitCode(), 0);
   await listener.finish();
-  const seen = readNumberedLines(listener.received);
+  const seen = readNumberedLines(listener.received, 0);
   assert.ok(seen.gaps > 0);
   assert.equal(seen.lines + seen.droppedLines, sent);
 });
@@ -207,7 +234,7 @@ Deno.test("tap: a listener that says goodbye loses no line to the next one", asy
   await reading;
   assert.equal(await tap.exitCode(), 0);
   await second.finish();
-  const before = readNumberedLines(first.received);
+  const before = readNumberedLines(first.received, 0);
   const after = readNumberedLines(second.received, before.last + 1);
   assert.deepEqual([before.gaps, after.gaps, after.last], [0, 0, sent - 1]);
 });
@@ -329,6 +356,7 @@ got = b"".join(got)
 print(got == sent, len(got))
 `;
 
-function firstNumber(bytes: Uint8Array): number {
-  return Number(new TextDecoder().decode(bytes.subarray(0, 10)));
+/** What has come so far, the last line not before it is whole. */
+function wholeLines(bytes: Uint8Array): Reading {
+  return readNumberedLines(bytes.subarray(0, bytes.lastIndexOf(10) + 1));
 }

@@ -1,6 +1,7 @@
 /** Both neighbours of `agent tap`: the programs before and behind it in the pipeline, and listeners of every temper. */
 import { createHash } from "node:crypto";
 import { agentCommand } from "./agent.ts";
+import { waitFor } from "./process.ts";
 
 /** Bytes per line of {@linkcode numberedLines}, its LF included. */
 export const lineBytes = 200;
@@ -159,7 +160,7 @@ export class TapListener implements AsyncDisposable {
 
   /** Waits until the connections ended of themselves, then closes. */
   async finish(): Promise<void> {
-    while (this.#connections.length > 0) await sleep(5);
+    await waitFor(() => this.#connections.length === 0, "the end of the tap's connection");
     await this[Symbol.asyncDispose]();
   }
 
@@ -208,12 +209,12 @@ export interface Reading {
 }
 
 /**
- * Reads numbered lines and gap notices. @throws at a line that is not whole, out of order, or missing without a notice
+ * Reads numbered lines and gap notices. `first` is the number that is due; by default the stream itself says it. @throws at a line that is not whole, out of order, or missing without a notice
  * exactly where it is missing
  */
-export function readNumberedLines(bytes: Uint8Array, first = 0): Reading {
+export function readNumberedLines(bytes: Uint8Array, first?: number): Reading {
   const decoder = new TextDecoder();
-  let expected = first;
+  let expected = first ?? 0;
   let lines = 0;
   let droppedLines = 0;
   let droppedBytes = 0;
@@ -231,6 +232,10 @@ export function readNumberedLines(bytes: Uint8Array, first = 0): Reading {
     } else {
       const number = Number(decoder.decode(bytes.subarray(start, start + 10)));
       const isWhole = end - start === lineBytes - 1 && bytes.subarray(start + 10, end).every((byte) => byte === 120);
+      if (lines === 0 && first === undefined) {
+        first = number - droppedLines;
+        expected = number;
+      }
       if (number !== expected || !isWhole) {
         const text = decoder.decode(bytes.subarray(start, Math.min(end, start + 80)));
         throw new Error(`line ${expected} was due, here is "${text}" of ${end - start} bytes`);
@@ -240,7 +245,7 @@ export function readNumberedLines(bytes: Uint8Array, first = 0): Reading {
     }
     start = end + 1;
   }
-  return { lines, first, last: expected - 1, droppedLines, droppedBytes, gaps };
+  return { lines, first: first ?? 0, last: expected - 1, droppedLines, droppedBytes, gaps };
 }
 
 export function sleep(ms: number): Promise<void> {
