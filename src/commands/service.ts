@@ -42,9 +42,9 @@ export async function runServiceCommand(
   once: boolean,
   context: CommandContext,
 ): Promise<number> {
-  const load = await loader(words, form);
+  const load = loader(words, form);
   await runService({
-    config: load(),
+    config: await load(),
     ...(words.config === undefined ? {} : { reload: load }),
     onReload: (handler) => context.onSignal("SIGHUP", handler),
     version: project.version,
@@ -53,15 +53,17 @@ export async function runServiceCommand(
   return 0;
 }
 
-async function loader(words: ServiceWords, form: ServiceForm): Promise<() => AgentConfig> {
+function loader(words: ServiceWords, form: ServiceForm): () => Promise<AgentConfig> {
   const finish = form.finish ?? ((config: AgentConfig): AgentConfig => config);
   const { config: path, state } = words;
   if (path === undefined) {
     const config = finish(form.quick(withEnvironment(words, (name) => Deno.env.get(name))));
-    return () => config;
+    return () => Promise.resolve(config);
   }
   const given = Object.entries(form.quickWords).filter(([, value]) => value !== undefined).map(([name]) => name);
   if (given.length > 0) throw new UsageError(`--config and ${given.join(", ")} exclude each other`);
-  const { loadConfig } = await import("../config/load.ts");
-  return () => finish({ ...loadConfig(path), ...(state === undefined ? {} : { state }) });
+  return async () => {
+    const { loadConfig } = await import("../config/load.ts"); // only where there is a file: it brings YAML and the schema
+    return finish({ ...loadConfig(path), ...(state === undefined ? {} : { state }) });
+  };
 }

@@ -13,7 +13,7 @@ import { needsState, openParts } from "./wiring.ts";
 export interface ServiceOptions {
   readonly config: AgentConfig;
   /** Reads the configuration anew; undefined where there is no file to read. */
-  readonly reload?: () => AgentConfig;
+  readonly reload?: () => Promise<AgentConfig>;
   /** Registers what is to happen at SIGHUP. */
   onReload(handler: () => void): void;
   readonly version: string;
@@ -29,8 +29,8 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
   let config = options.config;
   let next: AgentConfig | undefined;
   let rebuild = new AbortController();
-  options.onReload(() => {
-    next = readAgain(options, config);
+  options.onReload(async () => {
+    next = await readAgain(options, config);
     if (next !== undefined) rebuild.abort();
   });
   for (;;) {
@@ -78,13 +78,13 @@ function openState(config: AgentConfig): State {
 }
 
 /** The new configuration, or undefined when it cannot be used: the old one goes on. */
-function readAgain(options: ServiceOptions, old: AgentConfig): AgentConfig | undefined {
+async function readAgain(options: ServiceOptions, old: AgentConfig): Promise<AgentConfig | undefined> {
   if (options.reload === undefined) {
     log.warning("SIGHUP: there is no configuration file to read again");
     return undefined;
   }
   try {
-    const config = options.reload();
+    const config = await options.reload();
     if (config.state !== old.state) {
       throw new Error(`state: "${config.state}" cannot replace "${old.state}" without a restart`);
     }

@@ -71,7 +71,8 @@ function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason
     minVersion: tls.minVersion ?? "TLSv1.2",
     handshakeTimeout: options.handshakeTimeoutMs ?? 30_000,
   });
-  server.on("tlsClientError", (error: Error, socket: Socket) => {
+  server.on("tlsClientError", (error: Error & { code?: string }, socket: Socket) => {
+    if (error.code === "ECONNRESET") return; // came and went without a word: a port scan or a health check
     refused(`refused ${formatAddress(socket?.remoteAddress ?? "?", socket?.remotePort ?? 0)}: ${error.message}`);
   });
   // A renewed certificate serves the next handshake; a bad file is said once per change and the old pair goes on.

@@ -1,0 +1,101 @@
+/** Whether sinks can be reached, as far as their protocol tells without sending a record. */
+import { isIP } from "node:net";
+import { lookup } from "node:dns/promises";
+import project from "../../../deno.json" with { type: "json" };
+import type { AgentConfig, RelpSinkConfig, SinkConfig } from "../../config/config.ts";
+import { pause } from "../../pipeline/backoff.ts";
+import { errorText } from "../../pipeline/errors.ts";
+import { RelpSession } from "../../sinks/relp/session.ts";
+import { dial, formatAddress } from "../../tls/dial.ts";
+import { broken, type Finding, fine } from "./finding.ts";
+import { complaintOfFolder } from "./folder.ts";
+
+/** Looks at every sink, all at the same time. */
+export async function checkSinks(config: AgentConfig, signal: AbortSignal): Promise<readonly Finding[]> {
+  const checks = Object.entries(config.sinks).map(([name, sink]) => checkSink(`sinks.${name}`, sink, signal));
+  return (await Promise.all(checks)).flat();
+}
+
+async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal): Promise<readonly Finding[]> {
+  switch (sink.type) {
+    case "relp": {
+      const resolution = await checkName(`${subject}.target`, sink, signal);
+      if (resolution?.severity === "error") return [resolution];
+      return [...(resolution === undefined ? [] : [resolution]), await checkRelp(subject, sink, signal)];
+    }
+    case "file": {
+      const complaint = complaintOfFolder(sink.folder);
+      if (complaint !== undefined) return [broken(`${subject}.dir`, complaint, "make it writable, or name another")];
+      return [fine(`${subject}.dir`, `${sink.folder} can be written`)];
+    }
+    case "stdout":
+      return [fine(subject, "writes to the standard output")];
+  }
+}
+
+/** What the system makes of a name, IPv6 and IPv4 apart; undefined for what is an address already. */
+async function checkName(subject: string, sink: RelpSinkConfig, signal: AbortSignal): Promise<Finding | undefined> {
+  if (isIP(sink.host) !== 0) return undefined;
+  const answers = await Promise.all(([6, 4] as const).map((family) => addressesOf(sink, family, signal)));
+  const [ipv6, ipv4] = answers.map((answer) =>
+    Array.isArray(answer) ? answer.join(", ") || "none" : "no answer in time"
+  );
+  const text = `${sink.host} is IPv6 ${ipv6}; IPv4 ${ipv4}`;
+  if (answers.some((answer) => Array.isArray(answer) && answer.length > 0)) return fine(subject, text);
+  return broken(
+    subject,
+    `"${sink.host}" has no address: IPv6 ${ipv6}, IPv4 ${ipv4}`,
+    "correct it, or look at /etc/resolv.conf",
+  );
+}
+
+async function addressesOf(
+  { host, connectionTimeoutMs }: RelpSinkConfig,
+  family: 4 | 6,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
+  const done = new AbortController();
+  const found = lookup(host, { all: true, family }).then(
+    (answers) => [...new Set(answers.map(({ address }) => address))],
+    () => [],
+  );
+  try {
+    return await Promise.race([found, pause(connectionTimeoutMs, signal, done.signal).then(() => undefined)]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** Connects, shakes hands and opens a RELP session, as the sink will; sends nothing else and says goodbye. */
+async function checkRelp(subject: string, sink: RelpSinkConfig, signal: AbortSignal): Promise<Finding> {
+  const { host, port, tls, connectionTimeoutMs, localAddress } = sink;
+  const address = formatAddress(host, port);
+  try {
+    const connection = await dial({
+      host,
+      port,
+      timeoutMs: connectionTimeoutMs,
+      ...(tls === undefined ? {} : { tls }),
+      ...(localAddress === undefined ? {} : { localAddress }),
+    }, signal);
+    const session = await RelpSession.open(connection, {
+      windowSize: 1,
+      timeoutMs: connectionTimeoutMs,
+      version: project.version,
+    });
+    await session.close(1_000);
+    return fine(
+      subject,
+      `${address} answers RELP${tls === undefined ? "" : " over TLS, and may receive by its certificate"}`,
+    );
+  } catch (error) {
+    return broken(subject, errorText(error), adviceFor(errorText(error), tls !== undefined));
+  }
+}
+
+function adviceFor(text: string, secured: boolean): string {
+  if (/refused|EHOSTUNREACH|ENETUNREACH/.test(text)) return "start the server, or correct target and port";
+  if (/certificate|permitted/.test(text)) return "look at tls.ca and tls.permittedPeer";
+  if (/no answer|within/.test(text)) return "look at firewalls on the way";
+  return `is it a RELP server, and does it expect ${secured ? "TLS" : "no TLS"}?`;
+}

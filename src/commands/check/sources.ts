@@ -1,0 +1,96 @@
+/** Whether sources can be read and addresses can be listened on. */
+import { dirname } from "node:path";
+import type { AgentConfig, FileSourceConfig, HostPort, SourceConfig } from "../../config/config.ts";
+import { errorText } from "../../pipeline/errors.ts";
+import { Discovery } from "../../sources/file/discovery.ts";
+import { formatAddress } from "../../tls/dial.ts";
+import { broken, type Finding, fine, warning } from "./finding.ts";
+import { complaintOfFolder } from "./folder.ts";
+
+/** Looks at every source. */
+export function checkSources(config: AgentConfig): readonly Finding[] {
+  return Object.entries(config.sources).flatMap(([name, source]) => checkSource(`sources.${name}`, source));
+}
+
+function checkSource(subject: string, source: SourceConfig): readonly Finding[] {
+  switch (source.type) {
+    case "file":
+      return checkFiles(subject, source);
+    case "kernel":
+      return [checkDevice(subject, "/dev/kmsg")];
+    case "stdin":
+      return [fine(subject, "reads the standard input")];
+    case "tap":
+      return [checkSocket(subject, source.socket)];
+    case "relp":
+      return [checkPort(subject, source.listen, "tcp")];
+    case "syslog":
+      if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
+      return [checkPort(subject, source.listen, source.listen.transport)];
+  }
+}
+
+function checkFiles(subject: string, { include, exclude }: FileSourceConfig): readonly Finding[] {
+  const empty = include.filter((pattern) => (new Discovery([pattern], exclude).scan(true) ?? []).length === 0);
+  const findings = empty.map((pattern) =>
+    warning(`${subject}.include`, `"${pattern}" matches no file now`, "correct it, unless such a file is still to come")
+  );
+  const discovery = new Discovery(include, exclude);
+  const found = discovery.scan(true) ?? [];
+  const refused = found.map(({ path }) => [path, complaintOfFile(path)] as const).filter(([, why]) =>
+    why !== undefined
+  );
+  for (const [path, reason] of discovery.unreadable) {
+    findings.push(broken(subject, `folder "${path}" cannot be listed: ${reason}`, "let this user read and enter it"));
+  }
+  for (const [path, reason] of refused.slice(0, maxNamed)) {
+    findings.push(broken(subject, `"${path}" cannot be read: ${reason}`, "let this user read it, or exclude it"));
+  }
+  if (refused.length > maxNamed) {
+    const more = refused.length - maxNamed;
+    findings.push(broken(subject, `${more} more files cannot be read`, "let this user read them, or exclude them"));
+  }
+  const readable = found.length - refused.length;
+  return readable === 0 ? findings : [...findings, fine(subject, `${readable} files can be read`)];
+}
+
+/** Files that are named one by one; more are counted. */
+const maxNamed = 10;
+
+function complaintOfFile(path: string): string | undefined {
+  try {
+    Deno.openSync(path, { read: true }).close();
+    return undefined;
+  } catch (error) {
+    return errorText(error).replace(`: open '${path}'`, "");
+  }
+}
+
+function checkDevice(subject: string, path: string): Finding {
+  const complaint = complaintOfFile(path);
+  if (complaint === undefined) return fine(subject, `${path} can be read`);
+  return broken(subject, `"${path}" cannot be read: ${complaint}`, "run as root, or with the capability CAP_SYSLOG");
+}
+
+function checkSocket(subject: string, path: string): Finding {
+  const complaint = complaintOfFolder(dirname(path));
+  if (complaint === undefined) return fine(subject, `a socket can be made at ${path}`);
+  return broken(subject, complaint, "make the folder writable, or name another path");
+}
+
+function checkPort(subject: string, { host, port }: HostPort, transport: "tcp" | "udp"): Finding {
+  const address = formatAddress(host, port);
+  try {
+    if (transport === "tcp") Deno.listen({ hostname: host, port }).close();
+    else Deno.listenDatagram({ hostname: host, port, transport: "udp" }).close();
+    return fine(subject, `${address} is free`);
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) {
+      return warning(subject, `${address} is in use`, "stop the other program, unless it is this very agent");
+    }
+    const advice = port < 1_024
+      ? "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose another"
+      : "name an address of this machine";
+    return broken(subject, `cannot listen on ${address}: ${errorText(error)}`, advice);
+  }
+}
