@@ -14,6 +14,8 @@ import { checkSources } from "./sources.ts";
 export async function findAll(config: AgentConfig, path: string, signal: AbortSignal): Promise<readonly Finding[]> {
   const sinks = checkSinks(config, signal);
   const parts = `${Object.keys(config.sources).length} sources, ${Object.keys(config.sinks).length} sinks`;
+  const credentials = checkCredentials(config, Date.now());
+  const unusable = credentials.filter(({ severity }) => severity === "error").map(({ subject }) => subject);
   return [
     fine("configuration", `${path}: ${parts}, ${config.rules.length} rules`),
     ...unbuiltKeys(config).map((text) => broken("configuration", text, "remove the key")),
@@ -21,8 +23,9 @@ export async function findAll(config: AgentConfig, path: string, signal: AbortSi
     ...checkStatus(config),
     ...checkSources(config),
     ...checkTests(config),
-    ...checkCredentials(config, Date.now()),
-    ...await sinks,
+    ...credentials,
+    // A sink whose own certificate cannot be used is not reachable either: that is one mistake, not two.
+    ...(await sinks).filter(({ severity, subject }) => severity === "ok" || !unusable.includes(`${subject}.tls`)),
   ];
 }
 
