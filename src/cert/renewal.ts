@@ -119,14 +119,14 @@ class Watch {
     observer?.inUse?.(good, "rolledBack");
     this.#attempt++;
     // The next one would most likely be refused as well: no hurry, but before this one ends.
-    return Math.max(60_000, retryPauseMs(20, good.leaf.notAfterMs - this.#now()));
+    return Math.max(60_000, retryPauseMs(20, good.leaf.notAfterMs - this.#now(), lifetimeOf(good)));
   }
 
   #fail(error: unknown): number {
     const reason = errorText(error);
     this.#attempt++;
     if (this.#attempt === 1) this.#downSinceMs = this.#now();
-    if (reason !== this.#lastReason) log.warning(`${reason}; trying again for as long as it takes`);
+    if (reason !== this.#lastReason) log.warning(`${reason.split("\n")[0]}; trying again for as long as it takes`);
     this.#lastReason = reason;
     this.#options.observer?.failed?.(reason, this.#attempt);
     if (error instanceof ClockError) return clockWaitMs;
@@ -137,7 +137,10 @@ class Watch {
       log.error(`certificate ${titleOf(current.leaf)} has expired, and there is no new one yet`);
     }
     const asked = error instanceof PendingError ? error.retryAfterMs ?? 0 : 0;
-    return Math.max(Math.min(asked, longestRetryAfterMs), retryPauseMs(this.#attempt, leftMs));
+    return Math.max(
+      Math.min(asked, longestRetryAfterMs),
+      retryPauseMs(this.#attempt, leftMs, current === undefined ? undefined : lifetimeOf(current)),
+    );
   }
 
   #recovered(generation: Generation): void {
@@ -151,6 +154,10 @@ class Watch {
     this.#lastReason = "";
     this.#saidExpired = false;
   }
+}
+
+function lifetimeOf({ leaf }: Generation): number {
+  return leaf.notAfterMs - leaf.notBeforeMs;
 }
 
 const log = openLog("cert");

@@ -41,11 +41,18 @@ export function lifeUsed(life: Life, nowMs: number): number {
 /**
  * Pause after failure number `attempt` (from 1): doubling from 10 s, capped by a twentieth of the time that is left, so that
  * much time left means little haste and a fleet that comes back from an outage is spread over hours; never above 12 h.
- * Without a valid certificate the cap is 15 minutes: the machine is dark.
+ * Without a valid certificate the machine is dark: the cap is 5 minutes, or a twentieth of the life that certificates have here.
  * @param leftMs until the certificate expires; 0 or less: there is none that is valid
+ * @param lifetimeMs of the certificate there is or was; undefined: there never was one
  */
-export function retryPauseMs(attempt: number, leftMs: number, random: () => number = Math.random): number {
-  const capMs = leftMs > 0 ? Math.min(12 * hourMs, Math.max(1_000, leftMs / 20)) : hourMs / 4;
+export function retryPauseMs(
+  attempt: number,
+  leftMs: number,
+  lifetimeMs: number | undefined,
+  random: () => number = Math.random,
+): number {
+  const darkMs = Math.min(hourMs / 12, (lifetimeMs ?? Infinity) / 20);
+  const capMs = Math.max(1_000, leftMs > 0 ? Math.min(12 * hourMs, leftMs / 20) : darkMs);
   const ceilingMs = Math.min(capMs, 10_000 * 2 ** Math.min(attempt - 1, 20));
   return ceilingMs * (0.5 + random() / 2);
 }

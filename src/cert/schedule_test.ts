@@ -24,13 +24,16 @@ Deno.test("machineShare() is the same for the same machine and spread evenly ove
   ok(tenths.every((count) => count > 850 && count < 1_150), tenths.join());
 });
 
-Deno.test("retryPauseMs() doubles, is capped by a twentieth of the time left, and by 15 minutes when dark", () => {
-  const most = (attempt: number, leftMs: number): number => retryPauseMs(attempt, leftMs, () => 1);
+Deno.test("retryPauseMs() doubles, is capped by a twentieth of the time left, and by 5 minutes when dark", () => {
+  const most = (attempt: number, leftMs: number, lifetimeMs?: number): number =>
+    retryPauseMs(attempt, leftMs, lifetimeMs, () => 1);
   strictEqual(most(1, 10 * dayMs), 10_000);
   strictEqual(most(3, 10 * dayMs), 40_000);
   strictEqual(most(100, 10 * dayMs), 12 * 3_600_000);
   strictEqual(most(100, 3_600_000), 180_000);
   strictEqual(most(100, 20_000), 1_000);
-  strictEqual(most(100, -1), 900_000);
-  strictEqual(retryPauseMs(100, 10 * dayMs, () => 0), 6 * 3_600_000, "at least half of the cap");
+  strictEqual(most(100, -1), 300_000);
+  strictEqual(most(100, -1, 30 * dayMs), 300_000);
+  strictEqual(most(100, -1, 60_000), 3_000, "short lives are missed sooner");
+  strictEqual(retryPauseMs(100, 10 * dayMs, undefined, () => 0), 6 * 3_600_000, "at least half of the cap");
 });
