@@ -8,7 +8,7 @@ export interface LineRun {
   readonly count: number;
 }
 
-/** Splits a stream at LFs. A torn last line is kept for the next chunk; one longer than the limit is split. */
+/** Splits a stream at LFs. A torn last line is kept for the next chunk, and cut at the limit; a line is at most that and a chunk long. */
 export class LineSplitter {
   readonly #maxLineBytes: number;
   #rest = new Uint8Array(0);

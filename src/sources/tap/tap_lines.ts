@@ -14,7 +14,9 @@ export class TapLines {
 
   /** @param maxLineBytes longer lines are split */
   constructor(maxLineBytes: number) {
-    this.#splitter = new LineSplitter(maxLineBytes);
+    // A tap sends no line longer than its queue, so none of its lines is cut here: the middle of a line must never stand
+    // at the start of one, where it could pass for a notice.
+    this.#splitter = new LineSplitter(Math.max(maxLineBytes, longestTapLineBytes));
     this.#maxLineBytes = maxLineBytes;
   }
 
@@ -84,3 +86,5 @@ function part(run: LineRun, first: number, end: number): LineRun {
 }
 
 const dle = 0x10;
+/** The queue of a tap, and some. */
+const longestTapLineBytes = 2.5 * 1024 * 1024;
