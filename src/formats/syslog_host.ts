@@ -23,7 +23,14 @@ export function findHost(bytes: Uint8Array, start: number, end: number, span: Ho
   if (at >= end || bytes[at] !== space) return false;
   span.start = at + 1;
   span.end = skipToken(bytes, span.start, end);
-  return span.end > span.start;
+  return span.end > span.start && !isTag(bytes, span.start, span.end);
+}
+
+/** `su:` or `su[12]:`: what comes from `/dev/log` has no host. */
+function isTag(bytes: Uint8Array, start: number, end: number): boolean {
+  if (bytes[end - 1] === colon && bytes[end - 2] !== colon) return true;
+  for (let at = start; at < end; at++) if (bytes[at] === openBracket) return true;
+  return false;
 }
 
 function skipToken(bytes: Uint8Array, at: number, end: number): number {
@@ -35,3 +42,5 @@ const lessThan = 60;
 const greaterThan = 62;
 const digitOne = 49;
 const space = 32;
+const colon = 58;
+const openBracket = 91;

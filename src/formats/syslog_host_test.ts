@@ -26,6 +26,8 @@ Deno.test("findHost() finds none where there is none", () => {
       "<13>2026-11-20T19:32:47Z",
       "<13>2026-11-20T19:32:47Z  x",
       "<13>Nov  5",
+      "<13>Nov 20 19:36:32 su: from /dev/log",
+      "<13>Nov 20 19:36:32 su[12]: from /dev/log",
     ]
   ) {
     strictEqual(hostOf(text), undefined, JSON.stringify(text));
