@@ -76,6 +76,7 @@ export class DiskSpool implements Spool {
       quarantine,
       host,
       droppedThrough: () => this.#room.droppedThrough,
+      torn: { first: (found.segments.at(-1)?.lastSeq ?? found.startSeq - 1) + 1, end: found.nextSeq },
       closed: this.#closed.signal,
       finished: () => this.#finished,
       changed: (signal) => this.#nextChange(signal),

@@ -56,17 +56,16 @@ export class FolderFiles implements SpoolFiles {
 
   create(name: string): SpoolFile {
     const path = join(this.#folder, name);
-    return new RealFile(path, Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o600 }));
+    return new RealFile(Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o600 }), path);
   }
 
   open(name: string): SpoolFile {
-    const path = join(this.#folder, name);
-    return new RealFile(path, Deno.openSync(path, { read: true }));
+    return new RealFile(Deno.openSync(join(this.#folder, name), { read: true }));
   }
 
   openToWrite(name: string): SpoolFile {
     const path = join(this.#folder, name);
-    return new RealFile(path, Deno.openSync(path, { read: true, write: true }));
+    return new RealFile(Deno.openSync(path, { read: true, write: true }), path);
   }
 
   remove(name: string): void {
@@ -85,15 +84,20 @@ export class FolderFiles implements SpoolFiles {
 }
 
 class RealFile implements SpoolFile {
-  readonly #path: string;
   readonly #file: Deno.FsFile;
-  /** A descriptor of its own for fdatasync, so that writing goes on meanwhile. */
-  #syncFile: Deno.FsFile | undefined;
+  /** A descriptor of its own for fdatasync, so that writing goes on meanwhile. Opened at once: the name may go first. */
+  readonly #syncFile: Deno.FsFile | undefined;
   #position = 0;
 
-  constructor(path: string, file: Deno.FsFile) {
-    this.#path = path;
+  constructor(file: Deno.FsFile, syncPath?: string) {
     this.#file = file;
+    if (syncPath === undefined) return;
+    try {
+      this.#syncFile = Deno.openSync(syncPath, { read: true });
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   get sizeBytes(): number {
@@ -119,14 +123,12 @@ class RealFile implements SpoolFile {
   }
 
   async sync(): Promise<void> {
-    this.#syncFile ??= Deno.openSync(this.#path, { read: true });
-    await this.#syncFile.syncData();
+    await (this.#syncFile ?? this.#file).syncData();
   }
 
   close(): void {
     this.#file.close();
     this.#syncFile?.close();
-    this.#syncFile = undefined;
   }
 
   #seek(offset: number): void {

@@ -36,6 +36,8 @@ export interface ReaderSurroundings {
   readonly host: string;
   /** Highest number that the limit has taken away. */
   droppedThrough(): number;
+  /** Numbers of records whose frame a crash cut off at the end of the spool; none when `first` is `end`. */
+  readonly torn: { readonly first: number; readonly end: number };
   /** Aborts when the spool is closed. */
   readonly closed: AbortSignal;
   /** Whether nothing will be appended any more. */
@@ -173,7 +175,12 @@ export class SpoolReader implements Source {
     state.nextSeq = end;
     const dropped = last <= this.#spool.droppedThrough();
     if (!dropped) state.damaged += end - first;
-    const cause = dropped ? "dropped by the spool, which was full" : "damaged or missing on disk";
+    const { torn } = this.#spool;
+    const cause = dropped
+      ? "dropped by the spool, which was full"
+      : first >= torn.first && end <= torn.end
+      ? "cut off by a crash while they were written, most likely before anybody was told that they are safe"
+      : "damaged or missing on disk";
     const text = `gap: ${countOf(end - first)} ${cause}; numbers ${first} to ${last}`;
     log.warning(`reader "${this.id}": ${text}`);
     return notice(text, this.#spool.host, { spool: last });

@@ -24,7 +24,7 @@ export interface Recovered {
   readonly nextSeq: number;
   /** The number at which a reader without a position begins: that of the oldest record that was found, whole or not. */
   readonly startSeq: number;
-  /** Damaged bytes at the very end: a write that was cut off. */
+  /** Damaged bytes at the very end: a write that was cut off. The numbers up to `nextSeq` that it had are not used again. */
   readonly tornBytes: number;
 }
 

@@ -172,7 +172,9 @@ export class Shelf {
     this.#folderUnsynced = false;
     for (const segment of segments) this.#syncing.add(segment);
     try {
-      for (const segment of segments) await this.#open.get(segment)!.sync();
+      for (const segment of segments) {
+        if (!segment.removed) await this.#open.get(segment)!.sync(); // a removed one is passed by all, or dropped
+      }
       if (folder) await this.#files.syncFolder();
     } catch (error) {
       this.#folderUnsynced ||= folder;
@@ -198,7 +200,7 @@ export class Shelf {
   #create(): Segment {
     const key = { firstSeq: this.#nextSeq, instance: this.#instance };
     const segment = new Segment(key, this.#nextSeq - 1, segmentHeaderBytes);
-    const file = this.#files.create(segment.name);
+    const file = this.#createFile(segment.name);
     try {
       file.writeAt(encodeSegmentHeader(key, Date.now()), 0);
     } catch (error) {
@@ -212,6 +214,17 @@ export class Shelf {
     this.#active = segment;
     this.#folderUnsynced = true;
     return segment;
+  }
+
+  /** No segment of ours has this name: what has it is what an earlier, failed attempt could not even remove. */
+  #createFile(name: string): SpoolFile {
+    try {
+      return this.#files.create(name);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      this.#files.remove(name);
+      return this.#files.create(name);
+    }
   }
 
   #encode(content: FrameContent, size: number, segment: Segment): Uint8Array {

@@ -13,9 +13,13 @@ const origin = { source: "s", host: "h", program: "p", priority: 13, form: "plai
 class FailingFiles implements SpoolFiles {
   /** Undefined: all goes well. For writes the number of bytes that still come to disk. */
   fail: ((what: "write" | "sync" | "create", name: string) => void) | undefined;
+  /** What every fsync waits for. */
+  gate: Promise<void> = Promise.resolve();
+  readonly folder: string;
   readonly #real: FolderFiles;
 
   constructor(folder: string) {
+    this.folder = folder;
     this.#real = new FolderFiles(folder);
   }
 
@@ -69,6 +73,7 @@ class FailingFiles implements SpoolFiles {
       },
       truncate: (size) => file.truncate(size),
       sync: async () => {
+        await this.gate;
         await file.sync();
         this.fail?.("sync", name);
       },
@@ -178,6 +183,37 @@ Deno.test("Spool refuses appends while the disk is broken, and goes on in a new 
     assert.equal(spool.stats().segments, 2);
     spool.finish();
     assert.deepEqual(await readAll(spool), range(0, 20));
+  }));
+
+Deno.test("Spool replaces what a failed creation of a segment has left under its name", () =>
+  inFolder({}, async (spool, files) => {
+    files.fail = (what, name) => {
+      if (what === "create") {
+        new FolderFiles(files.folder).create(name).close();
+        throw diskError("EMFILE");
+      }
+    };
+    await assert.rejects(spool.append(numbered(0, 10)), /EMFILE/);
+    files.fail = undefined;
+    await spool.append(numbered(0, 10));
+    spool.finish();
+    assert.deepEqual(await readAll(spool), range(0, 10));
+  }));
+
+Deno.test("Spool confirms what was read, committed and removed before its fsync", () =>
+  inFolder({ fsyncMs: 60_000 }, async (spool, files) => {
+    const gate = Promise.withResolvers<void>();
+    const appends = range(0, 10).map((i) => spool.append(numbered(i * 20, i * 20 + 20), { urgent: i === 9 }));
+    assert.ok(spool.stats().segments > 3);
+    files.gate = gate.promise;
+    await Promise.resolve(); // the fsync of the first segment waits at the gate from here on
+    files.gate = Promise.resolve();
+    const reading = readAll(spool);
+    await waitFor(() => spool.stats().segments === 1, "all segments but the last removed");
+    gate.resolve();
+    assert.deepEqual((await Promise.all(appends)).map(({ written }) => written), Array(10).fill(20));
+    spool.finish();
+    assert.deepEqual(await reading, range(0, 200));
   }));
 
 Deno.test("Spool goes on reading and removing when positions cannot be written", () =>

@@ -35,7 +35,10 @@ Deno.test("Spool loses nothing that it confirmed when its process is killed 15 t
     spool.finish();
     const limits = { maxRecords: 1_000, maxBytes: 1 << 20 };
     for await (const batch of spool.reader("a").read(await spool.get("a"), limits, new AbortController().signal)) {
-      assert.equal(batch.origin.source, "s", recordText(batch, 0)); // no notice of a gap
+      if (batch.origin.source === "agent") {
+        assert.match(recordText(batch, 0), /^gap: \d+ records? cut off by a crash/);
+        continue;
+      }
       for (let i = 0; i < batch.count; i++) numbers.push(parseInt(recordText(batch, i)));
       batch.release();
     }
