@@ -90,7 +90,7 @@ export function quickConfig(
   };
 }
 
-/** @throws when TLS options stand beside plain addresses alone: what was meant to be encrypted would not be */
+/** Refuses TLS options beside plain addresses alone: what was meant to be encrypted would not be. */
 export function refuseIdleTls(
   given: QuickTls,
   parts: readonly (SourceConfig | SinkConfig)[],

@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { ConfigError } from "../../src/pipeline/errors.ts";
 import type {
   AgentConfig,
+  FileSinkConfig,
   RelpSinkConfig,
   RelpSourceConfig,
   SinkConfig,
@@ -101,6 +102,28 @@ sinks:
   );
 });
 
+Deno.test("parseConfig() gives the defaults of the contract", () => {
+  const { sinks, spool, state } = read(
+    "sources: {k: {type: kernel}}\nsinks: {r: {type: relp, target: h}, f: {type: file, dir: d}}",
+  );
+  const { windowSize, timeoutMs, connectionTimeoutMs, rebindMessages, resumeRetryCount, backoff } = sinks
+    .r as RelpSinkConfig;
+  deepStrictEqual(
+    { windowSize, timeoutMs, connectionTimeoutMs, rebindMessages, resumeRetryCount, backoff },
+    {
+      windowSize: 1_024,
+      timeoutMs: 90_000,
+      connectionTimeoutMs: 10_000,
+      rebindMessages: 0,
+      resumeRetryCount: -1,
+      backoff: { firstMs: 1_000, maxMs: 30_000 },
+    },
+  );
+  const { maxFileBytes, maxAgeMs } = sinks.f as FileSinkConfig;
+  deepStrictEqual([maxFileBytes, maxAgeMs], [100 * 1024 * 1024, 86_400_000]);
+  deepStrictEqual([state, spool], ["/var/lib/agent", { maxBytes: 64 * 1024 * 1024, whenFull: "block" }]);
+});
+
 Deno.test("parseConfig() tells all mistakes at once, by line and key, with what is allowed", () => {
   const found = problems(`stat: /x
 sources:
@@ -184,6 +207,9 @@ Deno.test("parseConfig() says where something cannot be filled in, and never wha
     'a.yaml:5: metadata.b: the environment has no "NOPE"; set it, or write a value',
     'a.yaml:6: metadata.c: the file "nope" cannot be used: No such file',
     'a.yaml:7: metadata.d: "${nope}" is unknown; allowed: ${hostname}, ${env:NAME}, ${file:PATH}, and $$ for a $ itself',
+  ]);
+  deepStrictEqual(problems(sink('    port: "${env:NOPE}"\n')), [
+    'a.yaml:6: sinks.r.port: the environment has no "NOPE"; set it, or write a value',
   ]);
   for (const key of ["port", "timeout", "localAddress", "windowSize", "authMode", "rebindInterval", "template"]) {
     for (const place of ["${env:SECRET}", "${file:secret}"]) {
