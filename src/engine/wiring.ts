@@ -120,7 +120,7 @@ async function openSource(
       return source;
     }
     case "syslog":
-      throw new ConfigError([`source ${id}: type syslog: not available in this version`]);
+      return (await import("../sources/syslog/source.ts")).openSyslogSource({ id, hostname, ...config });
   }
 }
 
