@@ -229,16 +229,13 @@ Deno.test("Spool goes on reading and removing when positions cannot be written",
     await appending;
   }));
 
-const tmpfs = Deno.makeTempDirSync({ prefix: "spool-tmpfs-" });
-const mounted = await mountSmall(tmpfs);
-
 Deno.test({
   name: "Spool on a tmpfs of 1 MiB blocks when it is full and loses nothing",
-  ...mounted,
-  fn: async () => {
-    try {
-      for (const fs of [new FailingFiles(join(tmpfs, "a")), new FolderFiles(join(tmpfs, "a"))]) {
-        const options = { folder: join(tmpfs, "a"), maxBytes: 1 << 30, segmentBytes: 100_000, readers: ["a"] };
+  ...await canMount(),
+  fn: () =>
+    onSmallDisk(async (disk) => {
+      for (const fs of [new FailingFiles(join(disk, "a")), new FolderFiles(join(disk, "a"))]) {
+        const options = { folder: join(disk, "a"), maxBytes: 1 << 30, segmentBytes: 100_000, readers: ["a"] };
         await using spool = await openSpool({ ...options, whenFull: "block", fs });
         const appending = (async () => {
           for (let i = 0; i < 30_000; i += 100) await spool.append(numbered(i, i + 100));
@@ -251,18 +248,28 @@ Deno.test({
         await appending;
         assert.equal(spool.stats().damaged.bytes, 0);
       }
-    } finally {
-      await runProgram("umount", [tmpfs]);
-      Deno.removeSync(tmpfs);
-    }
-  },
+    }),
 });
 
-/** Mounts 1 MiB, or says why not; another container may forbid it even to root. */
-async function mountSmall(folder: string): Promise<Condition> {
+/** Runs `test` on a file system of 1 MiB. @throws where it cannot be mounted */
+async function onSmallDisk(test: (folder: string) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "spool-tmpfs-" });
+  try {
+    await runProgram("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]);
+    try {
+      await test(folder);
+    } finally {
+      await runProgram("umount", [folder]);
+    }
+  } finally {
+    Deno.removeSync(folder);
+  }
+}
+
+/** Tries, as a container may forbid it even to root; nothing stays mounted. */
+async function canMount(): Promise<Condition> {
   const able = needs("root", "mount", "umount");
-  const words = ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder];
-  const done = !able.ignore && await runProgram("mount", words).then(() => true, () => false);
-  if (!done) Deno.removeSync(folder);
-  return able.ignore ? able : onlyIf(done, "a tmpfs cannot be mounted");
+  if (able.ignore) return able;
+  const done = await onSmallDisk(() => Promise.resolve()).then(() => true, () => false);
+  return onlyIf(done, "a tmpfs cannot be mounted");
 }
