@@ -68,6 +68,7 @@ async function runPairs(parts: EngineParts, halt: AbortController, cut: AbortSig
 }
 
 async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cut: AbortSignal): Promise<number> {
+  let said = "";
   for (let attempt = 1;; attempt++) {
     try {
       return await pump({ ...pair, maxFlightBytes, maxBatchBytes }, halt.signal, cut);
@@ -77,7 +78,9 @@ async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cu
         throw error;
       }
       if (parts.once || halt.signal.aborted) throw error;
-      log.error(`${pair.source.id} failed and is tried again: ${errorText(error)}`);
+      const reason = errorText(error);
+      if (reason !== said) log.error(`${pair.source.id} failed and is tried again until it works: ${reason}`);
+      said = reason;
       await pause(backoffMs(sourceBackoff, attempt), halt.signal);
       if (halt.signal.aborted) return 0;
     }
