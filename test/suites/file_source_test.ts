@@ -572,6 +572,28 @@ filesCase("23: quiet files are not held back by a busy one", async (folder, base
   await reader.stop();
 });
 
+filesCase(
+  "23: a writer of single lines floods the watcher; other files are still found and read",
+  async (folder, base) => {
+    const reader = new Reader(folder, base);
+    append(join(folder, "quiet.log"), "");
+    const file = Deno.openSync(join(folder, "busy.log"), { append: true, create: true });
+    const wanted: string[] = [];
+    for (let round = 0; round < 150; round++) {
+      for (const record of numbered(wanted.length, wanted.length + 40)) {
+        file.writeSync(new TextEncoder().encode(record + "\n"));
+        wanted.push(record);
+      }
+      await pauseMs(5);
+    }
+    append(join(folder, "quiet.log"), "quiet\n");
+    append(join(folder, "new.log"), "new\n");
+    file.close();
+    await reader.expectSet([...wanted, "quiet", "new"]);
+    await reader.stop();
+  },
+);
+
 filesCase("26: the position does not move while the consumer takes nothing", async (folder, base) => {
   append(join(folder, "a.log"), lines(numbered(0, 5_000, 20)));
   const first = new Reader(folder, { ...base, held: true });
