@@ -1,6 +1,7 @@
 /** From a configuration to the parts of an engine. Only what it names is loaded. */
 import { join } from "node:path";
 import type { AgentConfig, SinkConfig, SourceConfig } from "../config/config.ts";
+import { unbuiltKeys } from "../config/unbuilt.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import { ConfigError } from "../pipeline/errors.ts";
 import type { Sink } from "../pipeline/sink.ts";
@@ -21,7 +22,8 @@ export interface WiringOptions {
 
 /** Opens every source and sink. What was opened is closed again when one of them cannot be. */
 export async function openParts(config: AgentConfig, options: WiringOptions): Promise<EngineParts> {
-  refuseUnbuilt(config);
+  const unbuilt = unbuiltKeys(config);
+  if (unbuilt.length > 0) throw new ConfigError(unbuilt);
   const rules = openRules(config);
   const sinks: SinkPart[] = [];
   const sources: Source[] = [];
@@ -122,22 +124,4 @@ async function openSource(
     case "syslog":
       return (await import("../sources/syslog/source.ts")).openSyslogSource({ id, hostname, ...config });
   }
-}
-
-/** What the file may say and this version cannot do must not be passed over in silence. */
-function refuseUnbuilt(config: AgentConfig): void {
-  const problems: string[] = [];
-  const refuse = (key: string): void => void problems.push(`${key}: not available in this version`);
-  if (config.status !== undefined) refuse("status");
-  if (config.certificate !== undefined) refuse("certificate");
-  for (const [name, source] of Object.entries(config.sources)) {
-    if (source.type === "tap" && source.backfill !== undefined) refuse(`sources.${name}.backfill`);
-  }
-  for (const [name, sink] of Object.entries(config.sinks)) {
-    if (sink.type !== "relp") continue;
-    if (sink.resumeRetryCount !== -1) refuse(`sinks.${name}.resumeRetryCount other than -1 (retry for ever)`);
-    if (sink.rebindMs !== 0) refuse(`sinks.${name}.rebindInterval as a duration`);
-    if (sink.template !== "forward") refuse(`sinks.${name}.template other than forward`);
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
 }

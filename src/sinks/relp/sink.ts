@@ -21,6 +21,8 @@ export interface RelpSinkOptions {
   /** Begin a new session after so many messages; 0 never. */
   readonly rebindMessages?: number;
   readonly localAddress?: string;
+  /** Idle time before the first TCP keepalive probe; default 60 s. */
+  readonly keepAliveMs?: number;
   /** Own version, for the offers. */
   readonly version: string;
 }
@@ -96,13 +98,14 @@ class RelpSink implements Sink {
   async #freshSession(signal: AbortSignal): Promise<RelpSession> {
     if (this.#session !== undefined && this.#usable(this.#session)) return this.#session;
     await this.#retire();
-    const { host, port, tls, connectionTimeoutMs, localAddress } = this.#options;
+    const { host, port, tls, connectionTimeoutMs, localAddress, keepAliveMs } = this.#options;
     const connection = await dial({
       host,
       port,
       timeoutMs: connectionTimeoutMs,
       ...(tls === undefined ? {} : { tls }),
       ...(localAddress === undefined ? {} : { localAddress }),
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
     }, signal);
     const cut = (): void => connection.destroy();
     signal.addEventListener("abort", cut, { once: true });
