@@ -181,7 +181,7 @@ async function pendingFor(
   current: Generation | undefined,
   keyType: KeyType,
 ): Promise<Pending> {
-  const challenge = options.protocol.challengeInRequest ? options.challenge() : undefined;
+  const challenge = options.protocol.challengeInRequest ? readChallenge(options, current) : undefined;
   const names = namesOf(options);
   const details = JSON.stringify([
     options.reuseKey && current !== undefined ? "same key" : keyType,
@@ -212,13 +212,28 @@ function proofOf(
   current: Generation | undefined,
   nowMs: number,
 ): Proof {
-  const challenge = options.challenge();
-  const alive = current !== undefined && current.leaf.notBeforeMs <= nowMs && nowMs < current.leaf.notAfterMs;
+  const challenge = readChallenge(options, current);
+  const alive = isAlive(current, nowMs);
   return {
     ...(challenge === undefined ? {} : { challenge }),
     userName: options.userName ?? wordOf(options.subject, "CN") ?? formatName(options.subject),
     ...(alive ? { pair: { cert: store.certPath, key: store.keyPath } } : {}),
   };
+}
+
+/** A secret that was taken away after the first enrolment is not missed while the certificate itself can renew. */
+function readChallenge(options: EnrolmentOptions, current: Generation | undefined): string | undefined {
+  try {
+    return options.challenge();
+  } catch (error) {
+    if (!isAlive(current, (options.now ?? Date.now)())) throw error;
+    log.debug(`renewing without the challenge: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function isAlive(current: Generation | undefined, nowMs: number): boolean {
+  return current !== undefined && current.leaf.notBeforeMs <= nowMs && nowMs < current.leaf.notAfterMs;
 }
 
 /** A CA whose clock is a little ahead of ours: wait for the first second of the certificate instead of refusing it. */

@@ -36,7 +36,7 @@ export async function runHook(
 function endGroup(pid: number, command: string, timeoutMs: number): void {
   log.warning(`the command after the renewal is still there after ${timeoutMs} ms and is ended: ${command}`);
   try {
-    Deno.kill(-pid as number, "SIGKILL");
+    Deno.kill(-pid, "SIGKILL");
   } catch {
     // It has just ended by itself.
   }

@@ -51,7 +51,7 @@ class Watch {
   readonly #now: () => number;
   #attempt = 0;
   #downSinceMs = 0;
-  #lastReason = "";
+  #lastTrouble = "";
   #saidExpired = false;
   #inUse: number | undefined;
 
@@ -126,8 +126,10 @@ class Watch {
     const reason = errorText(error);
     this.#attempt++;
     if (this.#attempt === 1) this.#downSinceMs = this.#now();
-    if (reason !== this.#lastReason) log.warning(`${reason.split("\n")[0]}; trying again for as long as it takes`);
-    this.#lastReason = reason;
+    // A clock that is not set has another time in each message, and is one and the same trouble.
+    const trouble = error instanceof ClockError ? "clock" : reason;
+    if (trouble !== this.#lastTrouble) log.warning(`${reason.split("\n")[0]}; trying again for as long as it takes`);
+    this.#lastTrouble = trouble;
     this.#options.observer?.failed?.(reason, this.#attempt);
     if (error instanceof ClockError) return clockWaitMs;
     const current = this.#options.store.current();
@@ -151,7 +153,7 @@ class Watch {
       );
     }
     this.#attempt = 0;
-    this.#lastReason = "";
+    this.#lastTrouble = "";
     this.#saidExpired = false;
   }
 }

@@ -1,12 +1,14 @@
 /** `agent cert` against a certifix-shaped service of openssl and Python, and against our `sign`; openssl judges the artefacts. */
 import { deepStrictEqual, match, notStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { Authority } from "../../src/cert/authority/authority.ts";
+import { parseName } from "../../src/cert/name.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { Certifix } from "../peers/certifix.ts";
 import { Pki } from "../peers/pki.ts";
 import { freePort } from "../peers/ports.ts";
 import { RunningProgram, runProgram } from "../peers/process.ts";
-import { sharedChallenge, startSigner } from "../peers/signer.ts";
+import { sharedChallenge, SigningService, startSigner } from "../peers/signer.ts";
 import { needs } from "../peers/skip.ts";
 
 const subject = "C=GB,ST=London,O=Telent,OU=devices,CN=${hostname}";
@@ -377,6 +379,65 @@ Deno.test({
     strictEqual((await device.status())["serial"], before["serial"]);
     await peer.stdin.close();
   },
+});
+
+Deno.test({
+  name: "agent cert enrols over EST at a service of openssl and Python: csrattrs, 202, the same request again",
+  ...needs("openssl", "python3"),
+  fn: async () => {
+    using pki = await Pki.make();
+    await using service = await Certifix.start({ pki, challenge: sharedChallenge });
+    using device = new Device();
+    const est = ["--protocol", "est"];
+    match((await device.enroll(service.estUrl, pki.ca, est, 75)).stderr, /waits at localhost:\d+ to be granted/);
+    await device.enroll(service.estUrl, pki.ca, est);
+    match(await openssl("x509", "-in", device.cert, "-noout", "-text"), /secp384r1/);
+    match(await openssl("verify", "-CAfile", join(device.dir, "ca"), device.cert), /: OK/);
+    using watched = new Device();
+    const { command, args } = agentCommand([
+      ...["cert", "watch", "--dir", watched.dir, "--url", service.estUrl, "--ca", pki.ca, "--subject", subject, ...est],
+      ...["--hostname", "rotuer", "--challenge-file", watched.secret],
+    ]);
+    await using watch = RunningProgram.start(command, args, { name: "agent cert watch" });
+    await watch.waitForOutput(/installed certificate/, 30_000);
+  },
+});
+
+Deno.test("agent cert enroll waits for a clock that is not set, says so once, then enrols", async () => {
+  await using service = new SigningService({});
+  const day = 86_400_000;
+  await Authority.init(service.dir, parseName("CN=young CA"), 10 * day, Date.now() + day + 5_000); // begins in 5 s
+  await service.start();
+  using device = new Device();
+  match((await device.enroll(`${service.origin}/sign`, service.ca, [], 79)).stderr, /clock not set/);
+  const { stderr } = await device.enroll(`${service.origin}/sign`, service.ca, ["--wait-clock", "60s"]);
+  strictEqual(stderr.split("clock not set").length, 2, stderr);
+  strictEqual((await device.status())["ok"], true);
+});
+
+Deno.test("agent cert takes what it needs from a configuration, and renews after the secret was taken away", async () => {
+  await using service = await startSigner();
+  using device = new Device();
+  const config = join(device.folder, "agent.yaml");
+  Deno.writeTextFileSync(
+    config,
+    `state: ${device.folder}\nhostname: rotuer\nsources: {in: {type: stdin}}\nsinks: {out: {type: stdout}}\n` +
+      `certificate: {protocol: certifix, url: "${service.origin}/sign", ca: ${service.ca}, ` +
+      `subject: "O=Telent,CN=\${hostname}", challengeFile: ${device.secret}}\n`,
+  );
+  const run = async (...words: readonly string[]): Promise<string> => {
+    const { command, args } = agentCommand(["cert", ...words, "--config", config]);
+    return (await runProgram(command, args)).stdout;
+  };
+  await run("enroll");
+  Deno.removeSync(device.secret);
+  await run("renew", "--force");
+  const status = JSON.parse(await run("status", "--json"));
+  deepStrictEqual([status.dir, status.subject, status.generation], [
+    join(device.folder, "cert"),
+    "O=Telent,CN=rotuer",
+    2,
+  ]);
 });
 
 async function isOpen(port: number): Promise<boolean> {

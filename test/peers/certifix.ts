@@ -1,7 +1,8 @@
 /**
- * A certifix-shaped service that shares no code with the agent: Python's HTTP server and the openssl program. It does
+ * Signing services that share no code with the agent: Python's HTTP server and the openssl program. As certifix it does
  * what is known of the original (checks the request's signature and challenge, signs for TLS clients), ends TLS
- * without a farewell as that does, and answers 200 · 400 bad request · 403 wrong password · 404 other path.
+ * without a farewell as that does, and answers 200 · 400 bad request · 403 wrong password · 404 other path. As EST it asks for a
+ * key on P-384 (`csrattrs`), lets the first request wait (202, Retry-After), and wants the very same one again.
  */
 import { join } from "node:path";
 import type { Pki } from "./pki.ts";
@@ -21,11 +22,14 @@ export interface CertifixOptions {
 export class Certifix implements AsyncDisposable {
   readonly program: RunningProgram;
   readonly url: string;
+  /** Where it speaks EST. */
+  readonly estUrl: string;
   readonly #folder: string;
 
   private constructor(program: RunningProgram, port: string, folder: string) {
     this.program = program;
     this.url = `https://localhost:${port}/sign`;
+    this.estUrl = `https://localhost:${port}`;
     this.#folder = folder;
   }
 
@@ -63,7 +67,7 @@ export class Certifix implements AsyncDisposable {
 }
 
 const script = `
-import datetime, http.server, os, ssl, subprocess, sys, threading, time
+import base64, datetime, http.server, os, ssl, subprocess, sys, threading, time
 folder, lock = sys.argv[1], threading.Lock()
 env = os.environ
 
@@ -104,8 +108,37 @@ def sign(csr):
             return None
         return open(path("crt"), "rb").read()
 
+waiting = set()
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
+    def base64(self, der):
+        self.send_response(200)
+        body = base64.encodebytes(der)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        if self.path == "/.well-known/est/cacerts":
+            self.base64(openssl("crl2pkcs7", "-nocrl", "-certfile", env["CA"], "-outform", "DER").stdout)
+        elif self.path == "/.well-known/est/csrattrs":  # SEQUENCE { SEQUENCE { id-ecPublicKey, SET { secp384r1 } } }
+            self.base64(bytes.fromhex("30143012" + "06072a8648ce3d0201" + "3107" + "06052b81040022"))
+        else: self.answer(404, b"")
+    def est(self, body):
+        word = base64.b64encode(("rotuer:" + env["CHALLENGE"]).encode()).decode()
+        if self.headers["authorization"] != "Basic " + word: return self.answer(401, b"who are you\\n")
+        if body not in waiting:
+            waiting.add(body)
+            self.send_response(202)
+            self.send_header("retry-after", "1")
+            self.end_headers()
+            return
+        pem = openssl("req", "-inform", "DER", stdin=base64.b64decode(body)).stdout
+        text = openssl("req", "-noout", "-verify", "-text", stdin=pem)
+        if text.returncode != 0 or b"secp384r1" not in text.stdout: return self.answer(400, b"not as asked for\\n")
+        certificate = sign(pem)
+        print("issued", flush=True)
+        self.base64(openssl("crl2pkcs7", "-nocrl", "-certfile", os.path.join(folder, "crt"), "-outform", "DER").stdout)
     def answer(self, status, body):
         self.send_response(status)
         self.end_headers()  # no length: the end of the connection ends the body
@@ -114,6 +147,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         csr = self.rfile.read(int(self.headers["content-length"]))
         fault = env["FAULT"]
         if fault == "mute": time.sleep(3600)
+        if self.path == "/.well-known/est/simpleenroll": return self.est(csr)
         if self.path != "/sign": return self.answer(404, b"no such path\\n")
         if fault == "busy": return self.answer(503, b"busy\\n")
         if self.headers["content-type"] != "application/x-pem-file": return self.answer(400, b"wrong content type\\n")
