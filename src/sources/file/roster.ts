@@ -11,31 +11,18 @@
  * | unknown | gzip and the like | an archive: not shipped |
  * | unknown | else | a new file, from the beginning |
  */
-import { basename, dirname, join } from "node:path";
-import { fingerprintBytes, hash53 } from "../../formats/fingerprint.ts";
+import { dirname } from "node:path";
+import { fingerprintBytes } from "../../formats/fingerprint.ts";
 import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
-import {
-  decodeMark,
-  encodeMark,
-  fileKey,
-  type FileMark,
-  isContentOf,
-  isCopyOf,
-  markerAt,
-  packingOf,
-} from "./identity.ts";
+import { Departures, findOriginal, isFirmBasis, isSound } from "./copies.ts";
+import { decodeMark, encodeMark, fileKey, type FileMark, isContentOf, packingOf } from "./identity.ts";
+import { OpenFiles } from "./open_files.ts";
 import type { FileEvent, FileSourceOptions, FileTuning } from "./options.ts";
-import { isRotatedName, programOf } from "./rotated_name.ts";
+import { programOf } from "./rotated_name.ts";
+import { Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
-
-/** A content that is no longer where it was: a copy of it may turn up. */
-interface Departed {
-  readonly key: string;
-  readonly mark: FileMark;
-  readonly untilMs: number;
-}
 
 /** All files of one iteration. Close it to let go of their descriptors. */
 export class Roster implements Disposable {
@@ -45,25 +32,24 @@ export class Roster implements Disposable {
   readonly #tuning: FileTuning;
   /** Positions that no file has claimed yet. */
   readonly #known = new Map<string, FileMark>();
-  /** By path: which inode was there last, and when it was last written to. */
-  readonly #lastAt = new Map<string, { readonly key: string; readonly mtimeMs: number }>();
+  readonly #surroundings: Surroundings;
   readonly #byPath = new Map<string, TailedFile>();
   readonly #saidLost = new Set<string>();
   readonly #startedMs: number;
-  #departed: Departed[] = [];
+  readonly #departed = new Departures();
+  readonly #openFiles: OpenFiles;
   #changes: Record<string, PositionValue> = {};
   #startAtEnd: boolean;
   #folders: Set<string> | undefined;
-  /** Open files, or more: closing is not counted at once. */
-  #openAtMost = 0;
-  #noRoomUntilMs = 0;
 
   /** @throws when a pattern cannot be read */
   constructor(options: FileSourceOptions, tuning: FileTuning, from: Position | undefined, nowMs: number) {
     this.#options = options;
     this.#tuning = tuning;
     this.#startedMs = nowMs;
+    this.#openFiles = new OpenFiles(tuning.maxOpenFiles);
     this.discovery = new Discovery(options.include, options.exclude ?? []);
+    this.#surroundings = new Surroundings(this.discovery);
     this.#startAtEnd = from === undefined && options.start === "end";
     for (const [key, value] of Object.entries(from ?? {})) {
       const mark = decodeMark(value);
@@ -110,7 +96,7 @@ export class Roster implements Disposable {
     }
     this.#startAtEnd = false;
     for (const file of this.files.values()) if (file.state === "waiting") this.#reconsider(file, nowMs);
-    this.#departed = this.#departed.filter(({ untilMs }) => untilMs > nowMs);
+    this.#departed.expire(nowMs);
     if (this.#known.size > 0 && nowMs - this.#startedMs > this.#tuning.forgetMs) {
       for (const key of this.#known.keys()) this.#changes[key] = null;
       this.#known.clear();
@@ -124,7 +110,7 @@ export class Roster implements Disposable {
   settle(file: TailedFile, nowMs: number): boolean {
     if (file.state === "ignored") return false;
     try {
-      if (!file.isOpen && !this.#makeRoom(file, nowMs)) return false;
+      if (!file.isOpen && !this.#openFiles.makeRoom(file, this.files.values(), nowMs)) return false;
       file.open();
       if (file.state === "new") this.#decide(file, nowMs);
     } catch (error) {
@@ -182,7 +168,7 @@ export class Roster implements Disposable {
 
   /** Finds a closed file again that is not where it was; otherwise it is gone. */
   relocate(file: TailedFile, nowMs: number): void {
-    const location = this.#locate(file.key, file.path, file.location);
+    const location = this.#surroundings.locate(file.key, file.path, file.location);
     if (location !== undefined) file.location = location;
     else if (file.state === "ignored" || file.state === "new" || file.offset >= file.seenBytes) {
       this.remove(file, nowMs);
@@ -214,10 +200,12 @@ export class Roster implements Disposable {
     }
     for (const file of [...this.files.values()]) if (!places.has(file.key) && !file.outside) this.#leave(file, nowMs);
     newcomers.push(...this.#searchKnown(places).map((place) => ({ place, outside: true })));
-    newcomers.push(...this.#searchMissed(found, places).map((place) => ({ place, outside: true })));
+    newcomers.push(
+      ...this.#surroundings.searchMissed(found, this.files, this.#known).map((place) => ({ place, outside: true })),
+    );
     newcomers.sort((a, b) => this.#rank(a.place) - this.#rank(b.place) || timeOf(a.place.info) - timeOf(b.place.info));
     for (const { place, outside } of newcomers) this.#adopt(place, outside, nowMs);
-    for (const { path, info } of found) this.#lastAt.set(path, { key: fileKey(info), mtimeMs: timeOf(info) });
+    this.#surroundings.remember(found);
   }
 
   /** Known inodes first: what became of them decides what others are. */
@@ -243,7 +231,7 @@ export class Roster implements Disposable {
     file.pollMs = 0;
     file.grewAtMs = nowMs;
     if (file.isOpen && file.look()?.nlink === 0) return;
-    const location = this.#locate(file.key, file.path, file.location);
+    const location = this.#surroundings.locate(file.key, file.path, file.location);
     if (location === undefined || location === file.location) return;
     this.#say("rotated", "info", file.path, `"${file.path}" is now "${location}": read to its end`);
     file.location = location;
@@ -278,7 +266,7 @@ export class Roster implements Disposable {
     const packing = packingOf(head);
     if (packing !== undefined) return this.#ignore(file, packing);
     if (this.#takeOver(file, nowMs)) return;
-    const original = this.#options.once === true ? undefined : this.#findOriginal(file, head);
+    const original = this.#options.once === true ? undefined : findOriginal(file, head, this.files.values());
     if (original !== undefined) {
       if (!isSound(original)) {
         this.replaced(original, nowMs);
@@ -324,53 +312,19 @@ export class Roster implements Disposable {
 
   /** Takes the offset over from a content that departed, if `file` is a copy of it. */
   #takeOver(file: TailedFile, nowMs: number): boolean {
-    const source = this.#departed.find(({ key, mark }) =>
-      key !== file.key && mark.path !== file.path && isFirmBasis(mark, file.path) && isContentOf(mark, file.peek)
-    );
-    if (source === undefined) return false;
-    this.#departed = this.#departed.filter((other) => other !== source);
-    file.resume({ ...source.mark, path: file.path, generation: 0 });
+    const mark = this.#departed.take(file);
+    if (mark === undefined) return false;
+    file.resume({ ...mark, path: file.path, generation: 0 });
     this.#changes[file.key] = encodeMark(file.mark);
     this.#say(
       "copied",
       "info",
       file.path,
-      `"${file.path}" is the former content of "${source.mark.path}": going on at offset ${file.offset}`,
+      `"${file.path}" is the former content of "${mark.path}": going on at offset ${file.offset}`,
     );
     this.#follow(file);
     file.grewAtMs = nowMs;
     return true;
-  }
-
-  /** A file that is still there and of which `file` may be a copy. */
-  #findOriginal(file: TailedFile, head: Uint8Array): TailedFile | undefined {
-    const hashes = new Map<number, number>(); // of our head, by length: nearly all files share one length
-    for (const other of this.files.values()) {
-      if (other === file || other.state !== "following" || other.offset === 0) continue;
-      const { length, hash } = other.fingerprint;
-      if (length <= head.length) {
-        let own = hashes.get(length);
-        if (own === undefined) hashes.set(length, own = hash53(head, 0, length));
-        if (own !== hash) continue;
-      } else if (!isRotatedName(other.path, file.path)) continue; // a copy that has hardly begun
-      const { mark } = other;
-      if (!isFirmBasis(mark, file.path)) continue;
-      if (!other.isOpen && !this.#canOpen(other)) continue;
-      const fits = isSound(other)
-        ? isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)
-        : isContentOf(mark, file.peek);
-      if (fits) return other;
-    }
-    return undefined;
-  }
-
-  #canOpen(file: TailedFile): boolean {
-    try {
-      file.open();
-      return true;
-    } catch {
-      return false;
-    }
   }
 
   #reconsider(file: TailedFile, nowMs: number): void {
@@ -383,7 +337,7 @@ export class Roster implements Disposable {
       }
       const waited = nowMs - file.waitingStableMs >= this.#tuning.copyWaitMs ||
         nowMs - file.waitingSinceMs >= 12 * this.#tuning.copyWaitMs;
-      const original = waited ? undefined : this.#findOriginal(file, file.peek(0, fingerprintBytes));
+      const original = waited ? undefined : findOriginal(file, file.peek(0, fingerprintBytes), this.files.values());
       if (original !== undefined) {
         if (!isSound(original)) this.replaced(original, nowMs); // considers us again
         return;
@@ -397,7 +351,7 @@ export class Roster implements Disposable {
 
   /** After a truncation: a copy beside the file that holds lines which were not read before. */
   #searchCopies(file: TailedFile, mark: FileMark, nowMs: number): void {
-    for (const place of this.#siblings(file.path, dirname(file.location))) {
+    for (const place of this.#surroundings.siblings(file.path, dirname(file.location))) {
       const key = fileKey(place.info);
       if (this.files.has(key) || this.#known.has(key) || place.info.size <= mark.offset) continue;
       const copy = new TailedFile(key, file.path, place.path, file.program);
@@ -422,14 +376,14 @@ export class Roster implements Disposable {
     const found: FoundPath[] = [];
     for (const [key, mark] of this.#known) {
       if (places.has(key) || this.#saidLost.has(key)) continue;
-      const path = this.#locate(key, mark.path, realPath(mark.path));
+      const path = this.#surroundings.locate(key, mark.path, realPath(mark.path));
       const info = path === undefined ? undefined : statIfThere(path);
       if (path !== undefined && info !== undefined) {
         found.push({ path, info });
         continue;
       }
       this.#saidLost.add(key);
-      this.#departed.push({ key, mark, untilMs: this.#startedMs + this.#tuning.forgetMs });
+      this.#departed.add(key, mark, this.#startedMs + this.#tuning.forgetMs);
       this.#say(
         "lost",
         "info",
@@ -440,84 +394,8 @@ export class Roster implements Disposable {
     return found;
   }
 
-  /** Contents that came and were rotated away between two looks: younger than the last one that was seen there. */
-  #searchMissed(found: readonly FoundPath[], places: ReadonlyMap<string, unknown>): readonly FoundPath[] {
-    const missed: FoundPath[] = [];
-    for (const { path, info } of found) {
-      const sinceMs = this.#lastWriteBefore(path, fileKey(info));
-      if (sinceMs === undefined) continue;
-      for (const place of this.#siblings(path, dirname(realPath(path)))) {
-        const key = fileKey(place.info);
-        if (places.has(key) || this.files.has(key) || this.#known.has(key)) continue;
-        if (timeOf(place.info) < sinceMs || this.discovery.isExcluded(place.path)) continue;
-        missed.push(place);
-      }
-    }
-    return missed;
-  }
-
-  /** When the inode that was at `path` before `key` was last written to; undefined when there was none. */
-  #lastWriteBefore(path: string, key: string): number | undefined {
-    const last = this.#lastAt.get(path);
-    if (last !== undefined) {
-      if (last.key === key) return undefined;
-      const info = this.files.get(last.key)?.look();
-      return info === undefined ? last.mtimeMs : timeOf(info);
-    }
-    const before = [...this.#known].find(([other, mark]) => other !== key && mark.path === path);
-    if (before === undefined || this.#known.get(key)?.path === path) return undefined;
-    const place = this.#locate(before[0], path, realPath(path));
-    const info = place === undefined ? undefined : statIfThere(place);
-    return info === undefined ? undefined : timeOf(info);
-  }
-
-  /** Path of inode `key` in the folder of `location`: names of rotation first, then all others. */
-  #locate(key: string, path: string, location: string): string | undefined {
-    const folder = dirname(location);
-    const names = this.discovery.list(folder).filter(({ isFile }) => isFile).map(({ name }) => name);
-    const likely = names.filter((name) => isRotatedName(path, name) || name === basename(location));
-    for (const name of [...likely, ...names.slice(0, maxLocateNames)]) {
-      const candidate = join(folder, name);
-      const info = statIfThere(candidate);
-      if (info !== undefined && fileKey(info) === key) return candidate;
-    }
-    return undefined;
-  }
-
-  /** Files in `folder` whose names are those of earlier contents of `path`. */
-  #siblings(path: string, folder: string): readonly FoundPath[] {
-    return this.discovery.list(folder).flatMap(({ name, isFile }) => {
-      if (!isFile || !isRotatedName(path, name)) return [];
-      const info = statIfThere(join(folder, name));
-      return info === undefined ? [] : [{ path: join(folder, name), info }];
-    });
-  }
-
-  /** Room for one more open file, made by closing those that have been idle for the longest time. */
-  #makeRoom(file: TailedFile, nowMs: number): boolean {
-    if (nowMs < this.#noRoomUntilMs) return false;
-    if (++this.#openAtMost <= this.#tuning.maxOpenFiles) return true;
-    const open = [...this.files.values()].filter((other) => other.isOpen);
-    this.#openAtMost = open.length + 1;
-    if (this.#openAtMost <= this.#tuning.maxOpenFiles) return true;
-    const idle = open.filter((other) =>
-      other !== file && other.state === "following" && (other.pollAtMs > nowMs || other.offset === other.seenBytes)
-    )
-      .sort((a, b) => a.grewAtMs - b.grewAtMs);
-    // Several at once, so that this is seldom done. One that its path no longer leads to stays open: its descriptor is
-    // all we have of it.
-    const closable = idle.slice(0, Math.ceil(this.#tuning.maxOpenFiles / 8)).filter(({ location, key }) => {
-      const info = statIfThere(location);
-      return info !== undefined && fileKey(info) === key;
-    });
-    for (const other of closable) other.close();
-    this.#openAtMost -= closable.length;
-    if (closable.length === 0) this.#noRoomUntilMs = nowMs + noRoomMs;
-    return closable.length > 0;
-  }
-
   #depart(key: string, mark: FileMark, nowMs: number): void {
-    if (mark.fingerprint.length > 0) this.#departed.push({ key, mark, untilMs: nowMs + departedMs });
+    this.#departed.add(key, mark, nowMs + departedMs);
   }
 
   /** Something else is at the place of `file`, or nothing. */
@@ -539,7 +417,7 @@ export class Roster implements Disposable {
 
   #forgetPaths(): void {
     for (const path of [...this.#byPath.keys()]) if (this.at(path) === undefined) this.#byPath.delete(path);
-    for (const [path, { key }] of this.#lastAt) if (!this.files.has(key)) this.#lastAt.delete(path);
+    this.#surroundings.forget(this.files);
   }
 
   #say(kind: FileEvent["kind"], level: FileEvent["level"], path: string, text: string, droppedBytes?: number): void {
@@ -548,21 +426,4 @@ export class Roster implements Disposable {
   }
 }
 
-/** Whether the content of an open file is still the one that was read. */
-function isSound(file: TailedFile): boolean {
-  return (file.look()?.size ?? 0) >= file.offset && markerAt(file.offset, file.peek) === file.mark.marker;
-}
-
-/** Whether enough is known of a content to recognize it at `path`: a full fingerprint, or the name of a rotation. */
-function isFirmBasis(mark: FileMark, path: string): boolean {
-  const { length } = mark.fingerprint;
-  return length === fingerprintBytes || length > 0 && isRotatedName(mark.path, path);
-}
-
-function timeOf(info: Deno.FileInfo): number {
-  return info.mtime?.getTime() ?? 0;
-}
-
-const noRoomMs = 20;
 const departedMs = 60_000;
-const maxLocateNames = 10_000;

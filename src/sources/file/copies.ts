@@ -1,0 +1,77 @@
+/** Copies: a rotation that copies a file and then truncates it leaves what was read, and perhaps what was not, in another. */
+import { fingerprintBytes, hash53 } from "../../formats/fingerprint.ts";
+import { type FileMark, isContentOf, isCopyOf, markerAt } from "./identity.ts";
+import { isRotatedName } from "./rotated_name.ts";
+import type { TailedFile } from "./tailed_file.ts";
+
+/** Contents that are no longer where they were, truncated or gone: a copy of them may turn up. */
+export class Departures {
+  #all: { readonly key: string; readonly mark: FileMark; readonly untilMs: number }[] = [];
+
+  /** Remembers a content until `untilMs`. One of which nothing is known could not be recognized. */
+  add(key: string, mark: FileMark, untilMs: number): void {
+    if (mark.fingerprint.length > 0) this.#all.push({ key, mark, untilMs });
+  }
+
+  /** The mark of the content that is now in the open file `file`, no longer remembered. */
+  take(file: TailedFile): FileMark | undefined {
+    const found = this.#all.find(({ key, mark }) =>
+      key !== file.key && mark.path !== file.path && isFirmBasis(mark, file.path) && isContentOf(mark, file.peek)
+    );
+    this.#all = this.#all.filter((other) => other !== found);
+    return found?.mark;
+  }
+
+  /** Forgets what is too old. */
+  expire(nowMs: number): void {
+    this.#all = this.#all.filter(({ untilMs }) => untilMs > nowMs);
+  }
+}
+
+/**
+ * The file among `files` of which `file`, which begins with `head`, may be a copy. When it was truncated meanwhile, so
+ * that it is no longer sound, the copy is one of what it was.
+ */
+export function findOriginal(
+  file: TailedFile,
+  head: Uint8Array,
+  files: Iterable<TailedFile>,
+): TailedFile | undefined {
+  const hashes = new Map<number, number>(); // of our head, by length: nearly all files share one length
+  for (const other of files) {
+    if (other === file || other.state !== "following" || other.offset === 0) continue;
+    const { length, hash } = other.fingerprint;
+    if (length <= head.length) {
+      let own = hashes.get(length);
+      if (own === undefined) hashes.set(length, own = hash53(head, 0, length));
+      if (own !== hash) continue;
+    } else if (!isRotatedName(other.path, file.path)) continue; // a copy that has hardly begun
+    const { mark } = other;
+    if (!isFirmBasis(mark, file.path) || !canOpen(other)) continue;
+    const fits = isSound(other)
+      ? isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)
+      : isContentOf(mark, file.peek);
+    if (fits) return other;
+  }
+  return undefined;
+}
+
+/** Whether the content of an open file is still the one that was read. */
+export function isSound(file: TailedFile): boolean {
+  return (file.look()?.size ?? 0) >= file.offset && markerAt(file.offset, file.peek) === file.mark.marker;
+}
+
+/** Whether enough is known of a content to recognize it at `path`: a full fingerprint, or the name of a rotation. */
+export function isFirmBasis(mark: FileMark, path: string): boolean {
+  const { length } = mark.fingerprint;
+  return length === fingerprintBytes || length > 0 && isRotatedName(mark.path, path);
+}
+
+function canOpen(file: TailedFile): boolean {
+  try {
+    file.open();
+    return true;
+  } catch {
+    return false;
+  }
+}
