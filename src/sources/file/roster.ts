@@ -35,6 +35,7 @@ export class Roster implements Disposable {
   readonly #surroundings: Surroundings;
   readonly #byPath = new Map<string, TailedFile>();
   readonly #saidLost = new Set<string>();
+  readonly #saidFolders = new Set<string>();
   readonly #startedMs: number;
   readonly #departed = new Departures();
   readonly #openFiles: OpenFiles;
@@ -93,6 +94,7 @@ export class Roster implements Disposable {
     if (found !== undefined) {
       this.#folders = undefined;
       this.#match(found, nowMs);
+      this.#sayUnreadableFolders();
     }
     this.#startAtEnd = false;
     for (const file of this.files.values()) if (file.state === "waiting") this.#reconsider(file, nowMs);
@@ -181,6 +183,21 @@ export class Roster implements Disposable {
         file.seenBytes - file.offset,
       );
       this.remove(file, nowMs);
+    }
+  }
+
+  #sayUnreadableFolders(): void {
+    const { unreadable } = this.discovery;
+    for (const folder of this.#saidFolders) if (!unreadable.has(folder)) this.#saidFolders.delete(folder);
+    for (const [folder, reason] of unreadable) {
+      if (this.#saidFolders.has(folder)) continue;
+      this.#saidFolders.add(folder);
+      this.#say(
+        "unreadable",
+        "error",
+        folder,
+        `Cannot list folder "${folder}": ${reason}\nTry: let the user that runs the agent read and enter it`,
+      );
     }
   }
 
