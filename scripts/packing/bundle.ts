@@ -14,12 +14,24 @@ export async function bundleProgram(root: string, folder: string): Promise<reado
   const outcome = await runProgram(Deno.execPath(), [...words, "--outdir", folder, "main.ts"], { cwd: root });
   if (outcome.code !== 0) throw new Error(`Cannot bundle "main.ts": deno bundle failed\n${outcome.output}`);
   const chunks = filesBelow(folder, (path) => path.endsWith(".js"));
-  for (const chunk of chunks) assertClosed(chunk, Deno.readTextFileSync(chunk));
+  for (const chunk of chunks) finishChunk(chunk, Deno.readTextFileSync(chunk));
   if (!chunks.includes(`${folder}/${entryName}`)) {
     throw new Error(`Cannot bundle "main.ts": no chunk "${entryName}" came out`);
   }
   return chunks;
 }
+
+/**
+ * Packages in the old module format ask for `node:process` and the like with `require`, which a module does not have:
+ * the bundler's own stand-in uses one that is in scope, and throws where there is none.
+ */
+function finishChunk(path: string, text: string): void {
+  assertClosed(path, text);
+  if (text.includes("Dynamic require of")) Deno.writeTextFileSync(path, requireForModules + text);
+}
+
+const requireForModules =
+  'import { createRequire as agentCreateRequire } from "node:module";const require = agentCreateRequire(import.meta.url);\n';
 
 /** A file found beside its module at run time, as a worker is, would be missing in the packed program. */
 function assertClosed(path: string, text: string): void {

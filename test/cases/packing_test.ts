@@ -262,3 +262,20 @@ Deno.test({
 });
 
 const nobody = 65_534;
+
+Deno.test({
+  name: "the packed agent reads a YAML file, checks it and ships by it",
+  ...buildable,
+  fn: async () => {
+    const work = newCache();
+    Deno.writeTextFileSync(`${work}/in.log`, "first\nsecond\n");
+    Deno.writeTextFileSync(
+      `${work}/agent.yaml`,
+      `state: ${work}/state\nsources: {in: {type: file, include: [${work}/in.log]}}\nsinks: {out: {type: stdout}}\n`,
+    );
+    const env = { XDG_CACHE_HOME: shared, HOME: work };
+    match((await agent(["check", "--config", `${work}/agent.yaml`], env)).output, /0 errors/);
+    const shipped = await agent(["ship", "--config", `${work}/agent.yaml`, "--once", "--log-level", "error"], env);
+    equal(shipped.output, "first\nsecond\n");
+  },
+});
