@@ -21,6 +21,8 @@ export class NoBaseRuntime extends Error {
  * @throws {NoBaseRuntime} when `DENORT_BIN` is unset and the download failed; other failures as they are
  */
 export async function compileProgram(target: Target, folder: string, output: string): Promise<void> {
+  // Deno overwrites only what it made itself, and what was packed the other way is not: it goes first.
+  await Deno.remove(output).catch(() => {});
   const words = ["compile", "--no-check", "--no-lock", ...programFlags, "--target", target.triple, "--output", output];
   const includes = [...Deno.readDirSync(folder)].filter((entry) => entry.name !== entryName).flatMap((entry) => [
     "--include",
