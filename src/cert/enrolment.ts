@@ -15,7 +15,8 @@ import { decodePem, encodePem } from "./pem.ts";
 import type { EnrolmentProtocol, Proof } from "./protocol.ts";
 import { encodeRequest } from "./request.ts";
 import { machineShare, renewalDueMs } from "./schedule.ts";
-import type { CertificateStore, Generation, Pending } from "./store.ts";
+import type { Generation } from "./generation.ts";
+import type { CertificateStore, Pending } from "./store.ts";
 import { checkClock, isoSeconds, verifyAnswer } from "./verify.ts";
 
 /** What certificate is wanted, and from whom. */

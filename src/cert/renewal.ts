@@ -18,7 +18,8 @@ import { ClockError, PendingError } from "./errors.ts";
 import { runHook } from "./hook.ts";
 import { probePeer } from "./probe.ts";
 import { retryPauseMs } from "./schedule.ts";
-import type { CertificateStore, Generation } from "./store.ts";
+import type { Generation } from "./generation.ts";
+import type { CertificateStore } from "./store.ts";
 
 /** What happens to the certificate that others want to know. Called synchronously; must not throw. */
 export interface RenewalObserver {

@@ -20,33 +20,9 @@ import { join } from "node:path";
 import { pause } from "../pipeline/backoff.ts";
 import { failure, TryLaterError } from "../pipeline/errors.ts";
 import { openLog } from "../system/log.ts";
-import { equalBytes } from "../tls/der.ts";
-import { type Certificate, decodeCertificates, titleOf } from "./certificate.ts";
+import { type Generation, type GenerationMeta, readGeneration, statIfThere } from "./generation.ts";
 import { publicKeyOf, readPrivateKey } from "./keys.ts";
 import { diskFiles, type StoreFiles } from "./store_files.ts";
-
-/** What is known of a generation besides its files. */
-export interface GenerationMeta {
-  /** When it was installed, milliseconds since 1970. */
-  readonly installedAtMs: number;
-  /** Names that it was asked for with ({@linkcode Pending.names}); others mean that a new one must be asked for. */
-  readonly names: string;
-  /** Whether there was none before it. */
-  readonly first: boolean;
-}
-
-/** A key, its certificate with intermediates, and the CA: PEM, and read. */
-export interface Generation {
-  readonly number: number;
-  readonly folder: string;
-  readonly key: string;
-  readonly cert: string;
-  readonly ca: string;
-  readonly leaf: Certificate;
-  readonly intermediates: readonly Certificate[];
-  readonly anchors: readonly Certificate[];
-  readonly meta: GenerationMeta;
-}
 
 /** A key whose certificate was asked for. The request is kept, because EST wants the same one again after 202. */
 export interface Pending {
@@ -110,12 +86,12 @@ export class CertificateStore {
   /** The generation in use; undefined where there is none that can be used. */
   current(): Generation | undefined {
     const name = this.#currentName();
-    return name === undefined ? undefined : this.#readGeneration(name);
+    return name === undefined ? undefined : readGeneration(this.dir, name);
   }
 
   /** Numbers of the generations on disk that can be used, newest first. */
   usable(): readonly number[] {
-    return this.#numbers().filter((number) => this.#readGeneration(`gen-${number}`) !== undefined);
+    return this.#numbers().filter((number) => readGeneration(this.dir, `gen-${number}`) !== undefined);
   }
 
   /** The key whose certificate is on its way. */
@@ -169,7 +145,7 @@ export class CertificateStore {
     this.#use(`gen-${number}`);
     this.#files.remove(join(this.dir, "pending"));
     this.#prune();
-    return this.#readGeneration(`gen-${number}`)!;
+    return readGeneration(this.dir, `gen-${number}`)!;
   }
 
   /**
@@ -267,59 +243,6 @@ export class CertificateStore {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     return found.sort((a, b) => b - a);
-  }
-
-  /** Undefined for a generation that is damaged or was refused. Dates do not matter here: the clock may be wrong. */
-  #readGeneration(name: string): Generation | undefined {
-    const folder = join(this.dir, name);
-    try {
-      if (statIfThere(join(folder, "refused")) !== undefined) return undefined;
-      const [key, cert, ca] = ["key", "cert", "ca"].map((file) => Deno.readTextFileSync(join(folder, file))) as [
-        string,
-        string,
-        string,
-      ];
-      const [leaf, ...intermediates] = decodeCertificates(cert);
-      if (leaf === undefined || leaf.version !== 3 || !equalBytes(leaf.publicKey, publicKeyOf(readPrivateKey(key)))) {
-        return undefined;
-      }
-      return {
-        number: Number(name.slice(4)),
-        folder,
-        key,
-        cert,
-        ca,
-        leaf,
-        intermediates,
-        anchors: decodeCertificates(ca),
-        meta: readMeta(folder, leaf),
-      };
-    } catch (error) {
-      log.debug(`"${folder}" cannot be used: ${(error as Error).message}`);
-      return undefined;
-    }
-  }
-}
-
-/** A damaged file of facts costs no certificate. */
-function readMeta(folder: string, leaf: Certificate): GenerationMeta {
-  try {
-    const { installedAtMs, names, first } = JSON.parse(Deno.readTextFileSync(join(folder, "meta.json"))) as Partial<
-      GenerationMeta
-    >;
-    return { installedAtMs: installedAtMs ?? leaf.notBeforeMs, names: names ?? "", first: first ?? false };
-  } catch {
-    log.warning(`"${join(folder, "meta.json")}" is damaged; certificate ${titleOf(leaf)} is used all the same`);
-    return { installedAtMs: leaf.notBeforeMs, names: "", first: false };
-  }
-}
-
-function statIfThere(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }
 

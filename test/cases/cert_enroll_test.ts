@@ -4,65 +4,15 @@ import { join } from "node:path";
 import { Authority } from "../../src/cert/authority/authority.ts";
 import { parseName } from "../../src/cert/name.ts";
 import { agentCommand } from "../peers/agent.ts";
+import { Device, subject } from "../peers/device.ts";
 import { Certifix } from "../peers/certifix.ts";
 import { Pki } from "../peers/pki.ts";
 import { freePort } from "../peers/ports.ts";
-import { RunningProgram, runProgram } from "../peers/process.ts";
+import { runProgram } from "../peers/process.ts";
 import { sharedChallenge, SigningService, startSigner } from "../peers/signer.ts";
 import { needs } from "../peers/skip.ts";
 
-const subject = "C=GB,ST=London,O=Telent,OU=devices,CN=${hostname}";
 const shownSubject = "C = GB, ST = London, O = Telent, OU = devices, CN = rotuer";
-
-/** A folder for the certificate, and a file with the secret. */
-class Device implements Disposable {
-  readonly folder = Deno.makeTempDirSync({ prefix: "cert" });
-  readonly dir = join(this.folder, "cert");
-  readonly secret = join(this.folder, "challenge");
-
-  constructor(challenge = sharedChallenge) {
-    Deno.writeTextFileSync(this.secret, challenge + "\n", { mode: 0o600 });
-  }
-
-  get cert(): string {
-    return join(this.dir, "cert");
-  }
-
-  async run(words: readonly string[], expectCode = 0): Promise<{ stdout: string; stderr: string }> {
-    const [action, ...rest] = words;
-    const { command, args } = agentCommand(["cert", action!, "--dir", this.dir, ...rest]);
-    return await runProgram(command, args, { expectCode });
-  }
-
-  enroll(
-    url: string,
-    ca: string,
-    more: readonly string[] = [],
-    expectCode = 0,
-  ): Promise<{ stdout: string; stderr: string }> {
-    const words = [
-      "--url",
-      url,
-      "--ca",
-      ca,
-      "--subject",
-      subject,
-      "--hostname",
-      "rotuer",
-      "--challenge-file",
-      this.secret,
-    ];
-    return this.run(["enroll", ...words, ...more], expectCode);
-  }
-
-  async status(expectCode = 0): Promise<Record<string, unknown>> {
-    return JSON.parse((await this.run(["status", "--json"], expectCode)).stdout);
-  }
-
-  [Symbol.dispose](): void {
-    Deno.removeSync(this.folder, { recursive: true });
-  }
-}
 
 async function openssl(...args: readonly string[]): Promise<string> {
   return (await runProgram("openssl", args)).stdout;
@@ -309,78 +259,6 @@ Deno.test("two processes that enrol at once get one certificate", async () => {
   strictEqual((await device.status())["generation"], 1);
 });
 
-Deno.test("agent cert watch renews a short certificate again and again, and gets over an outage of the CA", async () => {
-  await using service = await startSigner({ words: ["--lifetime", "6s"] });
-  using device = new Device();
-  const { command, args } = agentCommand([
-    ...[
-      "cert",
-      "watch",
-      "--dir",
-      device.dir,
-      "--url",
-      `${service.origin}/sign`,
-      "--ca",
-      service.ca,
-      "--subject",
-      subject,
-    ],
-    ...["--hostname", "rotuer", "--challenge-file", device.secret, "--exec", `echo x >>${device.folder}/hooks`],
-  ]);
-  await using watch = RunningProgram.start(command, args, { name: "agent cert watch" });
-  await watch.waitUntil(() => watch.stderr.split("installed certificate").length > 3, "three certificates");
-  const { port } = service;
-  await service.program.kill();
-  await watch.waitForOutput(/nothing listens there/);
-  await watch.waitForOutput(/has expired, and there is no new one yet/);
-  await service.start(port);
-  await watch.waitForOutput(/after .* and \d+ failed tries/);
-  strictEqual(watch.stderr.split("nothing listens there").length, 2, "an outage is said once");
-  strictEqual(watch.stderr.split("has expired, and there").length, 2, "the expiry is said once");
-  watch.signal("SIGTERM");
-  strictEqual((await watch.waitForExit()).code, 143);
-  ok(Deno.readTextFileSync(join(device.folder, "hooks")).split("\n").length > 3);
-});
-
-Deno.test({
-  name: "agent cert watch goes back to the certificate before when a peer refuses the new one",
-  ...needs("openssl"),
-  fn: async () => {
-    await using service = await startSigner({ words: ["--lifetime", "20s"] });
-    using pki = await Pki.make();
-    using device = new Device();
-    await device.enroll(`${service.origin}/sign`, service.ca);
-    const before = await device.status();
-    // This peer knows only a CA of others: it refuses every certificate of ours with an alert.
-    const port = freePort();
-    await using peer = RunningProgram.start("openssl", [
-      ...["s_server", "-accept", `127.0.0.1:${port}`, "-cert", pki.server.cert, "-key", pki.server.key],
-      ...["-CAfile", pki.strangerCa, "-Verify", "2", "-verify_return_error", "-quiet"],
-    ], { name: "refusing peer", stdin: "piped" });
-    await peer.waitUntil(() => isOpen(port), "the peer");
-    const { command, args } = agentCommand([
-      ...[
-        "cert",
-        "watch",
-        "--dir",
-        device.dir,
-        "--url",
-        `${service.origin}/sign`,
-        "--ca",
-        service.ca,
-        "--subject",
-        subject,
-      ],
-      ...["--hostname", "rotuer", "--probe", `127.0.0.1:${port}`],
-    ]);
-    await using watch = RunningProgram.start(command, args, { name: "agent cert watch" });
-    await watch.waitForOutput(/refuses the new certificate/, 40_000);
-    await watch.waitForOutput(/went back to certificate/);
-    strictEqual((await device.status())["serial"], before["serial"]);
-    await peer.stdin.close();
-  },
-});
-
 Deno.test({
   name: "agent cert enrols over EST at a service of openssl and Python: csrattrs, 202, the same request again",
   ...needs("openssl", "python3"),
@@ -394,11 +272,7 @@ Deno.test({
     match(await openssl("x509", "-in", device.cert, "-noout", "-text"), /secp384r1/);
     match(await openssl("verify", "-CAfile", join(device.dir, "ca"), device.cert), /: OK/);
     using watched = new Device();
-    const { command, args } = agentCommand([
-      ...["cert", "watch", "--dir", watched.dir, "--url", service.estUrl, "--ca", pki.ca, "--subject", subject, ...est],
-      ...["--hostname", "rotuer", "--challenge-file", watched.secret],
-    ]);
-    await using watch = RunningProgram.start(command, args, { name: "agent cert watch" });
+    await using watch = watched.watch(service.estUrl, pki.ca, est);
     await watch.waitForOutput(/installed certificate/, 30_000);
   },
 });
@@ -439,12 +313,3 @@ Deno.test("agent cert takes what it needs from a configuration, and renews after
     2,
   ]);
 });
-
-async function isOpen(port: number): Promise<boolean> {
-  try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return true;
-  } catch {
-    return false;
-  }
-}

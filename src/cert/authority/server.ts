@@ -14,7 +14,7 @@ import { openLog } from "../../system/log.ts";
 import { concatBytes } from "../../tls/der.ts";
 import { formatAddress } from "../../tls/dial.ts";
 import { type Certificate, decodeCertificate } from "../certificate.ts";
-import type { Generation } from "../store.ts";
+import type { Generation } from "../generation.ts";
 import type { Caller } from "./app.ts";
 
 /** Where to listen, and the limits. */

@@ -6,7 +6,8 @@ import { usageOids } from "../extensions.ts";
 import { generateKey, publicKeyOf, readPrivateKey } from "../keys.ts";
 import { encodeName } from "../name.ts";
 import { machineShare, renewalDueMs } from "../schedule.ts";
-import { CertificateStore, type Generation } from "../store.ts";
+import type { Generation } from "../generation.ts";
+import { CertificateStore } from "../store.ts";
 import type { Authority } from "./authority.ts";
 
 /**
