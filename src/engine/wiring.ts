@@ -97,7 +97,7 @@ async function openSource(
       });
     }
     case "kernel":
-      return (await import("../sources/kernel.ts")).openKernelSource({ id, once, host: hostname });
+      return (await import("../sources/kernel/source.ts")).openKernelSource({ id, once, host: hostname });
     case "stdin":
       return (await import("../sources/stdin.ts")).openStdinSource({
         id,

@@ -29,7 +29,9 @@ export function parseKernelRecord(bytes: Uint8Array): KernelRecord | undefined {
   const match = /^(\d+),(\d+),(\d+),[^;]*;([^\n]*)\n?/.exec(text);
   if (match === null) return undefined;
   const fields: Record<string, string> = {};
-  for (const [, key, value] of text.slice(match[0].length).matchAll(/^ ([^=\n]+)=([^\n]*)$/gm)) fields[key!] = value!;
+  for (const [, key, value] of text.slice(match[0].length).matchAll(/^ ([^=\n]+)=([^\n]*)$/gm)) {
+    fields[key!] = unescape(value!);
+  }
   return {
     priority: Number(match[1]),
     sequence: Number(match[2]),

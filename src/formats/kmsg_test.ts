@@ -15,6 +15,7 @@ Deno.test("parseKernelRecord() reads header, text and dictionary", () => {
 
 Deno.test("parseKernelRecord() undoes escapes of letters and keeps those of control characters", () => {
   strictEqual(parse("12,1,0,-;f\\xc3\\xbcr\\x0aC:\\x5cx\n")?.text, "für\\x0aC:\\x");
+  deepStrictEqual(parse("12,1,0,-;t\n NAME=f\\xc3\\xbcr\n")?.fields, { NAME: "für" });
 });
 
 Deno.test("parseKernelRecord() knows what is no record", () => {

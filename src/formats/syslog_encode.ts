@@ -35,9 +35,13 @@ export function encodeElement(id: string, parameters: Readonly<Record<string, st
   return `[${elementName(id)}${pairs.join("")}]`;
 }
 
-/** `2026-11-20T20:30:00.123000+00:00`, as rsyslog writes it in its forward format. The unknown time is 1970. */
+/**
+ * `2026-11-20T20:30:00.123000+00:00`, as rsyslog writes it in its forward format. The unknown time is 1970; a fraction of
+ * `timeMs` becomes microseconds.
+ */
 export function forwardTime(timeMs: number): string {
-  return isoTime(timeMs).replace("Z", "000+00:00");
+  const microseconds = Math.min(999, Math.round((timeMs % 1) * 1_000));
+  return isoTime(timeMs).replace("Z", `${microseconds > 0 ? String(microseconds).padStart(3, "0") : "000"}+00:00`);
 }
 
 /** `Nov 20 20:30:00` in UTC (RFC 3164 section 4.1.2 leaves the zone open; all that the agent writes is UTC). */
