@@ -37,9 +37,11 @@ export class Discovery {
     );
   }
 
-  /** Folders that exist and were looked at last: worth watching. */
+  /** Folders that can be listed and were looked at last: worth watching. */
   get folders(): readonly string[] {
-    return [...this.#visited].filter((path) => (this.#listings.get(path)?.mtimeMs ?? -1) >= 0);
+    return [...this.#visited].filter((path) =>
+      (this.#listings.get(path)?.mtimeMs ?? -1) >= 0 && !this.unreadable.has(path)
+    );
   }
 
   /** Whether a pattern leaves `path` out. */
@@ -71,7 +73,9 @@ export class Discovery {
     const known = this.#listings.get(folder);
     if (known !== undefined && known.settled && known.mtimeMs === mtimeMs) return known.entries;
     const settled = Math.abs(Date.now() - mtimeMs) > (mtimeMs % 1_000 === 0 ? coarseMs : fineMs);
-    const listing = { mtimeMs, settled, entries: mtimeMs < 0 ? [] : this.#readFolder(folder) };
+    const entries = mtimeMs < 0 ? [] : this.#readFolder(folder);
+    // Permission may come without a new modification time.
+    const listing = { mtimeMs, settled: settled && !this.unreadable.has(folder), entries };
     this.#listings.set(folder, listing);
     return listing.entries;
   }
