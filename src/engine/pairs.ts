@@ -89,7 +89,7 @@ function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: 
 function pairWithSpool(source: Source, spool: Spool, rules: RuleSet): Pair {
   return {
     source,
-    sink: spoolSink(spool, { id: "spool" }),
+    sink: spoolSink(spool, { id: "spool", urgent: false }), // nobody waits for an answer: flash is spared
     checkpoints: nowhere,
     id: `${source.id}@spool`,
     backoff: spoolBackoff,

@@ -44,6 +44,7 @@ export class AppendQueue {
   readonly #parts: AppendQueueParts;
   readonly #queue: Waiting[] = [];
   #blockedSinceMs: number | undefined;
+  #sayBlockedTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #dropped = 0;
   #saidDroppedMs = -Infinity;
@@ -103,7 +104,7 @@ export class AppendQueue {
   refuse(error: Error): void {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
-    this.#blockedSinceMs = undefined;
+    this.#unblock();
     for (const waiting of this.#queue.splice(0)) waiting.done(error);
   }
 
@@ -159,26 +160,35 @@ export class AppendQueue {
   #block(refusal: Refusal): void {
     if (this.#blockedSinceMs === undefined) {
       this.#blockedSinceMs = performance.now();
-      const { folder, maxBytes } = this.#parts.options;
-      const state = refusal === "limit" ? `full (${formatSize(maxBytes)})` : "on a disk that is full";
-      log.warning(`"${folder}" is ${state}; sources wait until there is room`);
+      // A fast source meets a slow sink here many times a second; that is no news until it lasts.
+      this.#sayBlockedTimer = setTimeout(() => this.#sayBlocked(refusal), sayBlockedAfterMs);
       this.#parts.slotsChanged(true);
     }
     if (refusal === "disk") this.#retryTimer ??= setTimeout(() => this.drain(), diskRetryMs);
   }
 
+  #sayBlocked(refusal: Refusal): void {
+    this.#sayBlockedTimer = undefined;
+    const { folder, maxBytes } = this.#parts.options;
+    const state = refusal === "limit" ? `full (${formatSize(maxBytes)})` : "on a disk that is full";
+    log.warning(`"${folder}" is ${state}; sources wait until there is room`);
+  }
+
   #unblock(): void {
     if (this.#blockedSinceMs === undefined) return;
     const forText = formatDuration(performance.now() - this.#blockedSinceMs);
-    log.info(`"${this.#parts.options.folder}" has room again after ${forText}`);
     this.#blockedSinceMs = undefined;
+    const wasSaid = this.#sayBlockedTimer === undefined;
+    clearTimeout(this.#sayBlockedTimer);
+    this.#sayBlockedTimer = undefined;
+    if (wasSaid) log.info(`"${this.#parts.options.folder}" has room again after ${forText}`);
   }
 
   #cancel(waiting: Waiting): void {
     const at = this.#queue.indexOf(waiting);
     if (at < 0) return; // in its segments already: the fsync decides
     this.#queue.splice(at, 1);
-    if (this.#queue.length === 0) this.#blockedSinceMs = undefined;
+    if (this.#queue.length === 0) this.#unblock();
     waiting.done(cancelled());
     if (at === 0) this.drain();
   }
@@ -190,4 +200,5 @@ function cancelled(): PeerError {
 
 const diskRetryMs = 500;
 const sayDroppedMs = 60_000;
+const sayBlockedAfterMs = 2_000;
 const log = openLog("spool");
