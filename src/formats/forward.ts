@@ -17,9 +17,14 @@ export interface PayloadHeader {
 export function forwardHeader(origin: Origin): PayloadHeader {
   if (origin.form === "syslog") return noHeader;
   const time = new Date(origin.readAtMs).toISOString().replace("Z", "000+00:00");
-  const tag = `${origin.program}:`.slice(0, 32);
-  const beforeText = encoder.encode(`<${origin.priority}>${time} ${origin.host} ${tag} `);
+  const tag = `${printable(origin.program)}:`.slice(0, 32);
+  const beforeText = encoder.encode(`<${origin.priority}>${time} ${printable(origin.host)} ${tag} `);
   return { beforeText, beforeSpace: beforeText.subarray(0, -1) };
+}
+
+/** A name without what would end a header field: a file may be called anything. */
+function printable(name: string): string {
+  return name === "" ? "-" : name.replaceAll(/[^!-~]/g, "_");
 }
 
 const encoder = new TextEncoder();

@@ -2,7 +2,7 @@
  * The agent's own log: stderr, one line per event, text or JSON (`@logtape/logtape`). While something stays as it is
  * it is said once; see {@linkcode LogLevel} for what each level asks of the reader.
  */
-import { configureSync, getLogger, type Logger, type LogLevel as TapeLevel, type LogRecord } from "@logtape/logtape";
+import { configureSync, getLogger, type LogLevel as TapeLevel, type LogRecord } from "@logtape/logtape";
 
 /** `error`: act now · `warning`: something is lost or at risk · `info`: a change of state · `debug`: for developers. */
 export type LogLevel = "error" | "warning" | "info" | "debug";
@@ -30,9 +30,18 @@ export function configureLog(options: LogOptions): void {
   });
 }
 
+/** The log of one part. Each call is one line; the text is taken as it is, braces and all. */
+export type Log = Readonly<Record<LogLevel, (text: string) => void>>;
+
 /** The log of one part; `part` is the word that begins its lines, for example `relp`. */
-export function openLog(part: string): Logger {
-  return getLogger(["agent", part]);
+export function openLog(part: string): Log {
+  const logger = getLogger(["agent", part]);
+  return {
+    error: (text) => logger.error("{text}", { text }),
+    warning: (text) => logger.warning("{text}", { text }),
+    info: (text) => logger.info("{text}", { text }),
+    debug: (text) => logger.debug("{text}", { text }),
+  };
 }
 
 function textLine(record: LogRecord): string {
@@ -46,7 +55,6 @@ function jsonLine(record: LogRecord): string {
     level: record.level,
     part: record.category.slice(1).join("."),
     message: record.message.join(""),
-    ...record.properties,
   });
 }
 
