@@ -40,7 +40,10 @@ export interface JournalSourceOptions {
   readonly maxLineBytes?: number;
   /** The program; default `journalctl` from the PATH. */
   readonly journalctl?: string;
-  /** More arguments, for example `--directory=PATH` for a journal that is not this machine's. */
+  /**
+   * More arguments, for example `--directory=PATH` for a journal that is not this machine's. Of such a one journalctl
+   * follows only the latest boot that is there when it starts.
+   */
   readonly extraArgs?: readonly string[];
 }
 
