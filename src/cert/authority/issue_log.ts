@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { openLog } from "../../system/log.ts";
 import { writeAllSync } from "../../system/atomic_file.ts";
+import { concatBytes } from "../../tls/der.ts";
 
 /** A certificate was issued. */
 export interface IssuedEntry {
@@ -33,15 +34,19 @@ export interface RevokedEntry {
   readonly time: string;
   readonly serial: string;
   readonly reason: number;
+  /** End of the certificate's own life: afterwards it need not be listed. */
+  readonly notAfter: string;
 }
 
 export type LogEntry = IssuedEntry | RevokedEntry;
 
-/** The log of one authority. Dispose it to close the file. */
+/**
+ * The log of one authority. What is kept in memory is what decisions need, revocations and used challenges; certificates are read
+ * from the file when somebody asks for them. Dispose it to close the file.
+ */
 export class IssueLog implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
-  readonly #issued = new Map<string, IssuedEntry>();
   readonly #revoked = new Map<string, RevokedEntry>();
   /** Digests of used one-time challenges, and the key that each was used for. */
   readonly #used = new Map<string, string>();
@@ -65,7 +70,10 @@ export class IssueLog implements Disposable {
     }
   }
 
-  /** Appends; on disk when it returns. Only inside {@linkcode IssueLog.exclusively}. @throws when the disk is full; nothing is then in the log */
+  /**
+   * Appends; on disk when it returns. Only inside {@linkcode IssueLog.exclusively}.
+   * @throws when the disk is full; nothing is then in the log
+   */
   append(entry: LogEntry): void {
     const line = new TextEncoder().encode(JSON.stringify(entry) + "\n");
     try {
@@ -79,17 +87,22 @@ export class IssueLog implements Disposable {
     this.#take(entry);
   }
 
-  /** Certificates in the order of issue. */
-  issued(): readonly IssuedEntry[] {
-    return [...this.#issued.values()];
+  /** Certificates in the order of issue, read from the file. */
+  *issued(): Generator<IssuedEntry> {
+    for (const { text } of this.#lines(0, this.#readBytes)) {
+      const entry = this.#parse(text);
+      if (entry?.event === "issued") yield entry;
+    }
   }
 
   revoked(): readonly RevokedEntry[] {
     return [...this.#revoked.values()];
   }
 
+  /** The certificate with this serial number, as {@linkcode IssuedEntry.serial} is written. */
   find(serial: string): IssuedEntry | undefined {
-    return this.#issued.get(serial);
+    for (const entry of this.issued()) if (entry.serial === serial) return entry;
+    return undefined;
   }
 
   isRevoked(serial: string): boolean {
@@ -108,38 +121,53 @@ export class IssueLog implements Disposable {
   #readNew(): void {
     const size = this.#file.statSync().size;
     if (size <= this.#readBytes) return;
-    const bytes = new Uint8Array(size - this.#readBytes);
-    this.#file.seekSync(this.#readBytes, Deno.SeekMode.Start);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const count = this.#file.readSync(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
+    for (const { text, end } of this.#lines(this.#readBytes, size)) {
+      this.#readBytes = end;
+      // Most lines are certificates that no decision needs: they are not even parsed.
+      if (!text.includes('"revoked"') && !text.includes('"challengeDigest"')) continue;
+      const entry = this.#parse(text);
+      if (entry !== undefined) this.#take(entry);
     }
-    const whole = bytes.subarray(0, bytes.lastIndexOf(0x0a) + 1);
-    for (const line of new TextDecoder().decode(whole).split("\n")) this.#takeLine(line);
-    this.#readBytes += whole.length;
-    if (whole.length === filled) return;
+    if (this.#readBytes === size) return;
     // Whoever wrote half a line died before it answered anybody: that certificate does not exist.
-    log.warning(`"${this.#path}" ended in the middle of a line; ${filled - whole.length} bytes removed`);
+    log.warning(`"${this.#path}" ended in the middle of a line; ${size - this.#readBytes} bytes removed`);
     this.#file.truncateSync(this.#readBytes);
   }
 
-  #takeLine(line: string): void {
-    if (line === "") return;
+  /** Whole lines between two offsets, and where each ends. */
+  *#lines(from: number, to: number): Generator<{ readonly text: string; readonly end: number }> {
+    const block = new Uint8Array(blockBytes);
+    let rest = new Uint8Array();
+    for (let at = from; at < to;) {
+      this.#file.seekSync(at, Deno.SeekMode.Start);
+      const count = this.#file.readSync(block.subarray(0, Math.min(blockBytes, to - at)));
+      if (count === null) return;
+      const bytes = concatBytes([rest, block.subarray(0, count)]);
+      let begin = 0;
+      for (let lineEnd = bytes.indexOf(0x0a); lineEnd >= 0; lineEnd = bytes.indexOf(0x0a, begin)) {
+        const text = new TextDecoder().decode(bytes.subarray(begin, lineEnd));
+        begin = lineEnd + 1;
+        yield { text, end: at - rest.length + begin };
+      }
+      at += count;
+      rest = bytes.subarray(begin);
+    }
+  }
+
+  #parse(line: string): LogEntry | undefined {
     try {
-      this.#take(JSON.parse(line) as LogEntry);
+      return JSON.parse(line) as LogEntry;
     } catch {
       log.error(`"${this.#path}" has a damaged line, which is passed over: ${line.slice(0, 80)}`);
+      return undefined;
     }
   }
 
   #take(entry: LogEntry): void {
     if (entry.event === "revoked") this.#revoked.set(entry.serial, entry);
-    if (entry.event !== "issued") return;
-    this.#issued.set(entry.serial, entry);
-    if (entry.challengeDigest !== undefined) this.#used.set(entry.challengeDigest, entry.keyDigest);
+    else if (entry.challengeDigest !== undefined) this.#used.set(entry.challengeDigest, entry.keyDigest);
   }
 }
 
 const log = openLog("sign");
+const blockBytes = 256 * 1024;

@@ -32,14 +32,21 @@ export function revoke(
 ): boolean {
   const wanted = serial.toLowerCase().replaceAll(":", "").replace(/^0+(?=.)/, "");
   return issueLog.exclusively(() => {
-    if (issueLog.find(wanted) === undefined) {
+    const issued = issueLog.find(wanted);
+    if (issued === undefined) {
       throw new Error(
         `Cannot revoke certificate "${serial}": it was not issued here\nTry: agent sign list --dir ${authority.dir}`,
       );
     }
     const fresh = !issueLog.isRevoked(wanted);
     if (fresh) {
-      issueLog.append({ event: "revoked", time: isoSeconds(nowMs), serial: wanted, reason: revocationReasons[reason] });
+      issueLog.append({
+        event: "revoked",
+        time: isoSeconds(nowMs),
+        serial: wanted,
+        reason: revocationReasons[reason],
+        notAfter: issued.notAfter,
+      });
     }
     writeList(authority, issueLog, nowMs);
     return fresh;
@@ -53,10 +60,7 @@ export function refreshRevocationList(authority: Authority, issueLog: IssueLog, 
 
 /** What has expired need not be listed any more (section 3.3); a month longer is for clocks that are wrong. */
 function writeList(authority: Authority, issueLog: IssueLog, nowMs: number): void {
-  const revoked = issueLog.revoked().filter(({ serial }) => {
-    const end = issueLog.find(serial)?.notAfter;
-    return end === undefined || Date.parse(end) > nowMs - monthMs;
-  });
+  const revoked = issueLog.revoked().filter(({ notAfter }) => Date.parse(notAfter) > nowMs - monthMs);
   const der = authority.withKey((key) =>
     encodeRevocationList({
       issuerDer: authority.certificate.subjectDer,
