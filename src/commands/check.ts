@@ -8,6 +8,7 @@ interface CheckOptions {
   readonly config?: string;
   readonly tests?: boolean;
   readonly json?: boolean;
+  readonly resolved?: boolean;
   readonly schema?: boolean;
   readonly sample?: boolean;
 }
@@ -21,6 +22,7 @@ export async function run(words: readonly string[], context: CommandContext): Pr
     .option("--config <file>", "configuration, YAML or JSON")
     .option("--tests", "run the tests of the rules alone")
     .option("--json", "as JSON")
+    .option("--resolved", "print the configuration as the agent understands it, as JSON, and check nothing else")
     .option("--schema", "print the JSON Schema of the configuration, for editors")
     .option("--sample", "print a commented sample of a configuration");
   const parsed = parseOptions<CheckOptions>(command, words, context);
@@ -31,7 +33,21 @@ export async function run(words: readonly string[], context: CommandContext): Pr
   if (options.config === undefined) {
     throw new UsageError("--config is missing\nTry: agent check --config FILE, or agent check --sample");
   }
+  if (options.resolved === true) return await printResolved(options.config, context);
   return await check(options.config, options, context);
+}
+
+async function printResolved(path: string, context: CommandContext): Promise<number> {
+  const { loadConfig } = await import("../config/load.ts");
+  const { encodeResolved } = await import("../config/apart.ts");
+  try {
+    context.print(encodeResolved({ config: loadConfig(path) }));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    context.print(encodeResolved({ problems: error.problems }));
+    return 2;
+  }
 }
 
 async function printSchema(context: CommandContext): Promise<number> {

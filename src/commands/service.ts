@@ -1,6 +1,7 @@
 /** What `ship` and `collect` have in common: options of TLS and state, a configuration from a file or in quick form. */
 import type { Command } from "commander";
 import project from "../../deno.json" with { type: "json" };
+import { loadConfigApart } from "../config/apart.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { type QuickTls, withEnvironment } from "../config/quick.ts";
 import { runService } from "../engine/service.ts";
@@ -62,8 +63,5 @@ function loader(words: ServiceWords, form: ServiceForm): () => Promise<AgentConf
   }
   const given = Object.entries(form.quickWords).filter(([, value]) => value !== undefined).map(([name]) => name);
   if (given.length > 0) throw new UsageError(`--config and ${given.join(", ")} exclude each other`);
-  return async () => {
-    const { loadConfig } = await import("../config/load.ts"); // only where there is a file: it brings YAML and the schema
-    return finish({ ...loadConfig(path), ...(state === undefined ? {} : { state }) });
-  };
+  return async () => finish({ ...await loadConfigApart(path), ...(state === undefined ? {} : { state }) });
 }
