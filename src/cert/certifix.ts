@@ -14,6 +14,7 @@ import {
   type SigningEnd,
 } from "./protocol.ts";
 
+/** The protocol; it needs no preparation. */
 export const certifix: EnrolmentProtocol = {
   id: "certifix",
   challengeInRequest: true,

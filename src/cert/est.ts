@@ -18,6 +18,7 @@ import {
 import type { HttpAnswer, HttpRequest } from "./http.ts";
 import { RefusedError } from "./errors.ts";
 
+/** The protocol; preparing brings the CA certificates and the kind of key that are wanted. */
 export const est: EnrolmentProtocol = {
   id: "est",
   challengeInRequest: false, // in EST that attribute means a binding to the TLS channel (section 3.5)

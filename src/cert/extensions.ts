@@ -15,6 +15,7 @@ import { type Alternative, decodeAlternatives } from "./alternatives.ts";
 /** Extensions by their object identifiers. */
 export type Extensions = ReadonlyMap<string, { readonly critical: boolean; readonly value: Uint8Array }>;
 
+/** Object identifiers of the extensions. */
 export const extensionOids = {
   subjectKeyIdentifier: "2.5.29.14",
   keyUsage: "2.5.29.15",

@@ -4,6 +4,7 @@ import { decodeBits, decodeOid, DerReader, encodeElement, encodeOid, readSingle,
 
 /** What a device may make: P-256 by default, because RSA takes seconds on a router. */
 export const keyTypes = ["ec-p256", "ec-p384", "rsa-2048", "rsa-3072"] as const;
+/** One of those. */
 export type KeyType = typeof keyTypes[number];
 
 /** Object identifiers of key and signature algorithms. */

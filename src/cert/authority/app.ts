@@ -19,7 +19,8 @@ export interface Caller {
   readonly peer?: Certificate;
 }
 
-type Application = Hono<{ Bindings: Caller }>;
+/** The application as the server takes it. */
+export type Application = Hono<{ Bindings: Caller }>;
 type Context = HonoContext<{ Bindings: Caller }>;
 
 /** The application. Bodies must have been limited in size by the server. */

@@ -38,6 +38,7 @@ export interface RevokedEntry {
   readonly notAfter: string;
 }
 
+/** One line. */
 export type LogEntry = IssuedEntry | RevokedEntry;
 
 /**

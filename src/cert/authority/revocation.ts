@@ -15,6 +15,7 @@ export const revocationReasons = {
   superseded: 4,
   cessationOfOperation: 5,
 } as const;
+/** One of those names. */
 export type RevocationReason = keyof typeof revocationReasons;
 
 /**
