@@ -150,7 +150,9 @@ class Iteration {
     }
     this.#damaged = false;
     if (turn !== "later" && entry.cursor === this.#place?.cursor) return true; // given before
-    if (turn === "first" && this.#place !== undefined && !this.#byTime) this.#noteMissing(this.#place.cursor, entry.cursor);
+    if (turn === "first" && this.#place !== undefined && !this.#byTime) {
+      this.#noteMissing(this.#place.cursor, entry.cursor);
+    }
     this.#records.add(entry);
     this.#place = { cursor: entry.cursor, realtimeUs: entry.realtimeUs };
     this.#byTime = false;
