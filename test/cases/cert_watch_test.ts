@@ -30,7 +30,7 @@ Deno.test({
   name: "agent cert watch goes back to the certificate before when a peer refuses the new one",
   ...needs("openssl"),
   fn: async () => {
-    await using service = await startSigner({ words: ["--lifetime", "20s"] });
+    await using service = await startSigner({ words: ["--lifetime", "30s"] });
     using pki = await Pki.make();
     using device = new Device();
     await device.enroll(`${service.origin}/sign`, service.ca);
