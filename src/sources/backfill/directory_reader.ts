@@ -90,7 +90,7 @@ export class DirectoryReader {
     using survey = surveyOf(this.#options.path, new Set(this.#marks.keys()));
     if (survey.files.length > 0) this.#adopt(survey);
     for (const seen of survey.files) {
-      const known = this.#marks.get(seen.key);
+      const known = this.#marks.get(seen.key); // of this content: see #adopt
       if (seen.archived && known?.done === true && known.name === seen.name) continue;
       const file = survey.take(seen);
       if (file === undefined) {
@@ -98,7 +98,7 @@ export class DirectoryReader {
         this.#forget(seen.key);
         continue;
       }
-      const mark = this.#markOf(file, known);
+      const mark = known !== undefined && isContentOf(known, file) ? known : newMark(file.name);
       if (seen.archived && mark.offset === 0 && isPacked(file.peek(0, 4))) {
         this.#options.report({ level: "warning", text: `"${seen.path}" is left alone: it is compressed` });
         this.#remember(seen.key, { ...mark, name: seen.name, done: true });
@@ -126,46 +126,29 @@ export class DirectoryReader {
 
   /**
    * Files that are known under another key (a folder copied or moved, an archive rewritten by a processor) take their
-   * mark with them; what is neither there nor was read to its end is a gap.
+   * mark with them; what is neither there nor was read to its end is a gap. Writers remove the oldest first: where the
+   * newest file that we read is gone, some behind it may be, too; where it is there, none is.
    */
   #adopt(survey: Survey): void {
-    const present = new Set(survey.files.map(({ key }) => key));
-    const absent = [...this.#marks].filter(([key]) => !present.has(key));
-    if (absent.length === 0) return;
-    for (const seen of survey.files.filter(({ key }) => !this.#marks.has(key))) {
-      const found = absent.find(([key, mark]) => this.#marks.has(key) && this.#isMoved(seen, mark));
-      if (found === undefined) continue;
-      this.#forget(found[0]);
-      this.#remember(seen.key, { ...found[1], name: seen.name });
+    const newest = newestOf(this.#marks);
+    const present = new Map(survey.files.map((seen) => [seen.key, seen]));
+    const lost = [...this.#marks].filter(([key, mark]) => {
+      const seen = present.get(key);
+      return seen === undefined || !(seen.archived && seen.name === mark.name || hasContentOf(seen, mark));
+    });
+    for (const [key] of lost) this.#forget(key);
+    for (const seen of survey.files) {
+      if (lost.length === 0) return;
+      if (this.#marks.has(seen.key)) continue;
+      // A label makes the beginning of a file unlike that of any other.
+      const at = lost.findIndex(([, mark]) => mark.stamp !== "" && mark.offset > 0 && hasContentOf(seen, mark));
+      if (at >= 0) this.#remember(seen.key, { ...lost.splice(at, 1)[0]![1], name: seen.name });
     }
-    for (const [key, mark] of absent) {
-      if (!this.#marks.has(key)) continue;
+    for (const [key, mark] of lost) {
       if (!mark.done) {
-        this.#gaps.push(`"${mark.name}" was removed before it was read to its end; it was read to byte ${mark.offset}`);
-      }
-      this.#forget(key);
+        this.#gaps.push(`"${mark.name}" is gone and was read to byte ${mark.offset}, maybe not to its end`);
+      } else if (key === newest) this.#gaps.push(`archives behind "${mark.name}" ${mark.stamp} may be gone, not read`);
     }
-  }
-
-  /** A label makes the beginning of a file unlike that of any other. */
-  #isMoved(seen: Seen, mark: LogMark): boolean {
-    if (mark.stamp === "" || mark.offset === 0 || seen.sizeBytes < mark.offset) return false;
-    const file = seen.file ?? LogFile.open(seen.path, seen.name, false);
-    if (file === undefined) return false;
-    const same = isContentOf(mark, file);
-    if (file !== seen.file) file.close();
-    return same;
-  }
-
-  #markOf(file: LogFile, known: LogMark | undefined): LogMark {
-    if (known === undefined) return newMark(file.name);
-    if (isContentOf(known, file)) return known;
-    if (!known.done) {
-      this.#gaps.push(
-        `"${known.name}" was replaced before it was read to its end; it was read to byte ${known.offset}`,
-      );
-    }
-    return newMark(file.name);
   }
 
   #nextBatch(reader: LineReader, toTheEnd: boolean): Batch | undefined {
@@ -197,14 +180,8 @@ export class DirectoryReader {
     }
     if (reader.stop === "clock") return;
     const { file } = reader;
-    if (this.#kind === "directory") {
-      this.#remember(file.key, reader.mark(true));
-      if (file.isRemoved) {
-        this.#gaps.push(
-          `archives may have been removed before they could be read, behind the line ${this.#after(file)}`,
-        );
-      }
-    } else this.#forget(file.key);
+    if (this.#kind === "directory") this.#remember(file.key, reader.mark(true));
+    else this.#forget(file.key);
     reader[Symbol.dispose]();
     this.#reader = undefined;
   }
@@ -215,10 +192,6 @@ export class DirectoryReader {
     const batch = closed ? this.#nextBatch(reader, true) : undefined;
     if (batch !== undefined) yield batch;
     if (Object.keys(this.#changes).length > 0) yield this.#changesBatch();
-  }
-
-  #after(file: LogFile): string {
-    return this.#marks.get(file.key)?.stamp ?? "";
   }
 
   #remember(key: string, mark: LogMark): void {
@@ -266,6 +239,24 @@ export class DirectoryReader {
       this.#options.report({ level: "warning", text: `${this.#options.path}: ${text}` });
     }
   }
+}
+
+/** Whether the file behind a name is the one that the mark speaks of. */
+function hasContentOf(seen: Seen, mark: LogMark): boolean {
+  if (seen.sizeBytes < mark.offset) return false;
+  const file = seen.file ?? LogFile.open(seen.path, seen.name, false);
+  if (file === undefined) return false;
+  const same = file.key === seen.key && isContentOf(mark, file);
+  if (file !== seen.file) file.close();
+  return same;
+}
+
+/** Key of the file whose last line is the newest; names decide where lines have no label, and archives have labels for names. */
+function newestOf(marks: ReadonlyMap<string, LogMark>): string | undefined {
+  const rank = ({ stamp, name }: LogMark): string => `${stamp} ${name}`;
+  let newest: [string, LogMark] | undefined;
+  for (const entry of marks) if (newest === undefined || rank(entry[1]) > rank(newest[1])) newest = entry;
+  return newest?.[0];
 }
 
 /** gzip, zstd, xz, bzip2: what processors of s6-log make of archives. */

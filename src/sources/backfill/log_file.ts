@@ -44,11 +44,6 @@ export class LogFile {
     return fstatSync(this.#fd).size;
   }
 
-  /** Whether no name leads to it any more. */
-  get isRemoved(): boolean {
-    return fstatSync(this.#fd).nlink === 0;
-  }
-
   /** The owner's execute bit: s6-log and multilog set it on what is complete. */
   get isClosedByWriter(): boolean {
     return (fstatSync(this.#fd).mode & 0o100) !== 0;
