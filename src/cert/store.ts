@@ -212,7 +212,7 @@ export class CertificateStore {
     this.#files.rename(temporary, join(this.dir, "current"));
   }
 
-  /** Keeps the generation in use, the one before it and, for whoever looks for the reason, the last one refused. */
+  /** Keeps the generation in use and the one before it that can be used. */
   #prune(): void {
     const keep = new Set(this.usable().slice(0, 2));
     for (const number of this.#numbers().slice(1)) {

@@ -150,7 +150,13 @@ function serviceNames(names: readonly string[] | undefined, host: string): reado
   if (names !== undefined) return names.map((text) => usage("--name", () => parseAlternative(text)));
   const wild = ["0.0.0.0", "::", ""].includes(host);
   const texts = [...(wild ? [] : [host]), hostname(), "localhost", "127.0.0.1", "::1"];
-  return [...new Set(texts)].map((text) => parseAlternative(text));
+  return [...new Set(texts)].flatMap((text) => {
+    try {
+      return [parseAlternative(text)];
+    } catch {
+      return []; // a machine may have a name that no certificate can hold
+    }
+  });
 }
 
 function count(option: string, text: string, least: number): number {
