@@ -12,7 +12,9 @@ import {
   type LogDirectorySourceOptions,
   openLogDirectorySource,
 } from "../../src/sources/backfill/source.ts";
+import { openHintSocket } from "../../src/sources/backfill/hint_socket.ts";
 import { BootClock } from "../../src/system/boot.ts";
+import { agentCommand } from "../peers/agent.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { findProgram, needs } from "../peers/skip.ts";
 
@@ -350,6 +352,58 @@ Deno.test("log directory source waits for a directory that comes later, and wake
     follower.source.wake();
     return taken.records.length === 2;
   }, "the line after waking");
+});
+
+Deno.test("openHintSocket() wakes the source at whatever is written, and lets nobody wait", async () => {
+  using log = folder();
+  append(join(log.path, "current"), "a\n");
+  await using follower = new Follower(log.path, undefined, { pollMs: 3_600_000 });
+  const { taken } = follower;
+  const socketPath = join(log.path, "..", "tap.sock");
+  await using socket = await openHintSocket({ socketPath, maxTaps: 2, onHint: () => follower.source.wake() });
+  const taps = await Promise.all([1, 2].map(() => Deno.connect({ transport: "unix", path: socketPath })));
+  await waitFor(() => socket.connections === 2 && taken.records.length === 1, "two taps and the first line");
+  const third = await Deno.connect({ transport: "unix", path: socketPath });
+  strictEqual(await third.read(new Uint8Array(1)).catch(() => null), null, "one more than allowed is turned away");
+  third.close();
+  await new Promise((resolve) => setTimeout(resolve, 200)); // pauses grow long
+  append(join(log.path, "current"), "b\n");
+  for (const tap of taps) await new Blob([new Uint8Array(1024 * 1024)]).stream().pipeTo(tap.writable);
+  await waitFor(() => taken.records.length === 2, "the line after the hint");
+  await waitFor(() => socket.connections === 0, "the taps to be gone");
+});
+
+Deno.test({
+  name: "agent tap before s6-log wakes the source of its directory: what was there before and what comes, each once",
+  ...needs("s6-log"),
+  fn: async () => {
+    using log = folder();
+    const socketPath = join(log.path, "..", "tap.sock");
+    const { command, args } = agentCommand(["tap", "--socket", socketPath]);
+    const script = 's6=$1 dir=$2; shift 2; "$@" | "$s6" t s4096 n1000 "$dir"';
+    const words = ["-c", script, "sh", findProgram("s6-log")!, log.path, command, ...args];
+    await using pipeline = RunningProgram.start("/bin/sh", words, { stdin: "piped" });
+    const writer = pipeline.stdin.getWriter();
+    const write = (from: number, to: number): Promise<void> => writer.write(new TextEncoder().encode(lines(from, to)));
+    await write(0, 500);
+    await waitFor(() => [...Deno.readDirSync(log.path)].some(({ name }) => name.endsWith(".s")), "a rotation");
+    await using follower = new Follower(log.path, undefined, { pollMs: 3_600_000 });
+    await using socket = await openHintSocket({ socketPath, onHint: () => follower.source.wake() });
+    for (let at = 500; at < 3_000; at += 100) {
+      await write(at, at + 100);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await waitFor(() => socket.connections === 1, "the tap to connect");
+    // The tap looks for a listener now and then; the last lines reach the directory after the hint of theirs.
+    await waitFor(async () => {
+      await writer.write(new TextEncoder().encode("hint\n"));
+      return numbersOf(follower.taken).length >= 3_000;
+    }, "all lines");
+    await writer.close();
+    await pipeline.waitForExit();
+    deepStrictEqual(numbersOf(follower.taken), range(0, 3_000));
+    deepStrictEqual(follower.taken.gaps, []);
+  },
 });
 
 /** A real s6-log with a pipe to it. */
