@@ -6,6 +6,14 @@
 import type { Socket } from "node:net";
 import { PeerError } from "../pipeline/errors.ts";
 
+/** The addresses, without brackets, and ports of a TCP connection. */
+export interface ConnectionEnds {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
 /** An open connection. Closed by whoever opened it, with `close` (politely) or `destroy` (at once). */
 export class Connection {
   /** `host:port` of the other end, for messages. */
@@ -75,6 +83,14 @@ export class Connection {
       const timer = setTimeout(() => this.destroy(), 10_000);
       this.#socket.once("close", () => (clearTimeout(timer), resolve()));
     });
+  }
+
+  /** Both ends of a TCP connection, TLS or not; undefined once it is closed and for Unix streams. */
+  get ends(): ConnectionEnds | undefined {
+    const { localAddress, localPort, remoteAddress, remotePort } = this.#socket;
+    if (localAddress === undefined || localPort === undefined) return undefined;
+    if (remoteAddress === undefined || remotePort === undefined) return undefined;
+    return { localAddress, localPort, remoteAddress, remotePort };
   }
 
   /** Whether the connection can no longer be written to. */

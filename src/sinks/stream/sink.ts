@@ -1,0 +1,78 @@
+/**
+ * The `stream` sink: plain lines over TCP or TLS, as `s6-tlsclient … cat` sends them to `socat openssl-listen … open:FILE`.
+ * The peer never answers: what `send` promises, and what a break can lose or double, is said in `system/tcp_outlet.ts`.
+ * Each record is one line; an LF inside becomes `#012`.
+ */
+import { type Batch, packedBytes } from "../../pipeline/batch.ts";
+import type { Sink } from "../../pipeline/sink.ts";
+import { LineBuffer } from "../../formats/line_buffer.ts";
+import { SyslogPrefix } from "../../formats/syslog_prefix.ts";
+import { openOutletSink, type Outlet } from "../../system/outlet.ts";
+import { TcpOutlet } from "../../system/tcp_outlet.ts";
+import { dial, type TlsOptions } from "../../tls/dial.ts";
+
+/** Where to deliver, and how. */
+export interface StreamSinkOptions {
+  readonly id: string;
+  /** `tls` needs `tls`. */
+  readonly transport: "tcp" | "tls";
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsOptions;
+  /** Plain records get the header of rsyslog's forward format; without it the line goes alone. */
+  readonly withHeader: boolean;
+  /** Deadline for TCP and TLS together. */
+  readonly connectionTimeoutMs: number;
+  /** Time in which the peer takes nothing of what is waiting that ends the connection. */
+  readonly timeoutMs: number;
+  /** Idle time before the first TCP keepalive probe; default 60 s. */
+  readonly keepAliveMs?: number;
+  readonly localAddress?: string;
+}
+
+/** Opens the sink; it connects at the first batch. The caller disposes it. */
+export function openStreamSink(options: StreamSinkOptions): Sink {
+  if (options.transport === "tls" && options.tls === undefined) {
+    throw new TypeError(`Cannot open sink "${options.id}": transport tls without TLS options`);
+  }
+  const buffer = new LineBuffer(128 * 1024);
+  const prefix = new SyslogPrefix("forward");
+  return openOutletSink({
+    id: options.id,
+    batchRecords: 1_024,
+    open: (signal) => connect(options, signal),
+    write: (batch, outlet) => write(batch, outlet, buffer, options.withHeader ? prefix : undefined),
+  });
+}
+
+async function connect(options: StreamSinkOptions, signal: AbortSignal): Promise<Outlet> {
+  const { host, port, tls, transport, connectionTimeoutMs, timeoutMs, keepAliveMs, localAddress } = options;
+  const secured = transport === "tls";
+  const connection = await dial({
+    host,
+    port,
+    timeoutMs: connectionTimeoutMs,
+    ...(secured && tls !== undefined ? { tls } : {}),
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+  }, signal);
+  return new TcpOutlet(connection, { secured, timeoutMs });
+}
+
+async function write(batch: Batch, outlet: Outlet, buffer: LineBuffer, prefix?: SyslogPrefix): Promise<void> {
+  // Lines that lie back to back go out from where they are; the batch stays ours until it is settled.
+  if (batch.packed && prefix === undefined) return await outlet.write(packedBytes(batch), batch.count);
+  buffer.clear();
+  for (let i = 0; i < batch.count; i++) {
+    prefix?.find(batch, i);
+    const start = prefix?.start ?? batch.bounds[2 * i]!;
+    const end = prefix?.end ?? batch.bounds[2 * i + 1]!;
+    while (!buffer.append("newline", prefix?.bytes ?? noHeader, batch.bytes, start, end, !batch.packed)) {
+      await outlet.write(buffer.written, buffer.records);
+      buffer.clear();
+    }
+  }
+  if (buffer.records > 0) await outlet.write(buffer.written, buffer.records);
+}
+
+const noHeader = new Uint8Array(0);
