@@ -4,6 +4,7 @@
  */
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { encodeTai64n, parseTai64n } from "../../src/formats/tai64n.ts";
 import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
@@ -14,10 +15,15 @@ import {
 } from "../../src/sources/backfill/source.ts";
 import { openHintSocket } from "../../src/sources/backfill/hint_socket.ts";
 import { BootClock } from "../../src/system/boot.ts";
+import { countLines } from "../peers/numbered_lines.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { findProgram, needs } from "../peers/skip.ts";
 
+const workerPath = fileURLToPath(new URL("backfill_kill_worker.ts", import.meta.url));
+const kills = 12;
+/** What may be in flight in the worker: 16 KiB and a batch of 4 KiB, in lines of 50 bytes and more with their header. */
+const windowRecords = Math.ceil((16 + 4) * 1_024 / 50);
 const base = { id: "c", hostname: "router1", program: "console", priority: 13, report: () => {} };
 const never = new AbortController().signal;
 
@@ -500,6 +506,48 @@ Deno.test({
     await waitFor(() => taken.records.length >= truth.length, "everything that is on the disk");
     deepStrictEqual(taken.messages, truth);
     deepStrictEqual((await readOnce(log.path)).messages, truth, "a fresh reader sees the same");
+  },
+});
+
+Deno.test({
+  name: "log directory source under the pump survives SIGKILL at any moment during rotation: lost 0",
+  ...needs("s6-log"),
+  fn: async () => {
+    using log = folder();
+    const [state, out] = [join(log.path, "..", "state"), join(log.path, "..", "out")];
+    const start = (): RunningProgram =>
+      RunningProgram.start(Deno.execPath(), ["run", "-A", "--quiet", "--no-check", workerPath, log.path, state, out]);
+    let total = 0;
+    let writing = true;
+    const written = (async () => {
+      await using s6 = new S6Log(log.path, ["t", "s4096", "n100000"]);
+      for (; writing; total += 20) {
+        await s6.write(lines(total, total + 20));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })();
+    for (let kill = 0; kill < kills; kill++) {
+      const worker = start();
+      const before = countLines(out);
+      await waitFor(() => countLines(out) > before, "something to arrive");
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 150));
+      await worker.kill();
+    }
+    writing = false;
+    await written;
+    await using _last = start();
+    const seen = new Map<number, number>();
+    await waitFor(() => {
+      seen.clear();
+      for (const [, digits] of Deno.readTextFileSync(out).matchAll(/ console: seq (\d+) [a-h]*\n/g)) {
+        seen.set(Number(digits), (seen.get(Number(digits)) ?? 0) + 1);
+      }
+      return seen.has(total - 1);
+    }, "the last line");
+    deepStrictEqual(range(0, total).filter((n) => !seen.has(n)), []);
+    const repeated = [...seen.values()].reduce((sum, times) => sum + times - 1, 0);
+    ok(repeated <= kills * windowRecords, `${repeated} of ${total} lines came twice`);
+    strictEqual(Deno.readTextFileSync(out).includes("gap in"), false);
   },
 });
 
