@@ -16,6 +16,10 @@
  * ```text
  *   position   "DEVICE:INODE": {name, offset, fingerprint, marker, done, inLine, stamp}    for each file that is there
  * ```
+ *
+ * What it cannot know: which boot a stamp of 1970 is of, so it counts from this one and marks the time as estimated; what
+ * a processor of s6-log did to an archive, unless that begins and ends as it was read; that a plain file was copied,
+ * truncated and has outgrown its old size meanwhile (the `file` source knows).
  */
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
