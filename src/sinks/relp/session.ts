@@ -37,8 +37,11 @@ export class RelpSession {
   readonly #answers = new AnswerReader();
   #next = 2;
   #writing = false;
-  /** Answers have come since the last write. */
-  #prompt = false;
+  /** Next transaction when the newest answers came: nothing was sent since while it is the same. */
+  #nextAtAnswers = 0;
+  #promptTimer: ReturnType<typeof setTimeout> | undefined;
+  /** A single frame is to be sent, from what is kept back. */
+  #prompting = false;
   #failure: PeerError | undefined;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #heardAtMs = performance.now();
@@ -174,19 +177,34 @@ export class RelpSession {
   }
 
   /**
-   * How many frames to send now: as many as there is room for, but no dribble of small writes while the window is
-   * nearly full. An eighth of the window is kept back for a single frame after every arrival of answers: our next
-   * packet carries the TCP acknowledgement without which a server that has Nagle's algorithm on (librelp) holds its
-   * further answers back for 40 ms.
+   * How many frames to send now: as many as there is room for, but no dribble of small writes while the window is nearly
+   * full. An eighth of the window is kept back for prompts.
    */
   #roomNow(): number {
     const room = this.#window.room(this.#next);
     const reserve = this.#window.size >> 3;
-    const prompt = this.#prompt;
-    this.#prompt = false;
-    if (room > reserve && (room - reserve >= reserve || room - reserve >= this.#unsentRecords())) return room - reserve;
-    if (reserve === 0) return room;
-    return prompt ? Math.min(room, 1) : 0;
+    if (this.#prompting) return Math.min(room, 1);
+    const free = room - reserve;
+    if (free > 0 && (free >= reserve || free >= this.#unsentRecords())) return free;
+    return reserve === 0 ? room : 0;
+  }
+
+  /**
+   * Sends a single frame a millisecond after answers came, unless more was sent meanwhile. Its packet carries the TCP
+   * acknowledgement without which a server that has Nagle's algorithm on (librelp) holds its further answers back for
+   * 40 ms. At once would be too soon: a frame for every few answers costs six times the CPU.
+   */
+  #promptSoon(): void {
+    this.#nextAtAnswers = this.#next;
+    if (this.#promptTimer !== undefined || this.#queue.length === 0) return;
+    this.#promptTimer = setTimeout(() => {
+      this.#promptTimer = undefined;
+      if (this.#writing) return this.#promptSoon(); // what is on its way may have left before the answers came
+      if (this.#next !== this.#nextAtAnswers) return;
+      this.#prompting = true;
+      this.#write();
+      this.#prompting = false;
+    }, 1);
   }
 
   /** Encodes up to `room` records; true when the buffer is full. */
@@ -221,8 +239,8 @@ export class RelpSession {
         this.#heardAtMs = performance.now();
         const mistake = this.#answers.read(chunk, (answer) => this.#take(answer));
         if (mistake !== undefined) throw new PeerError(`Cannot deliver to ${this.#connection.peerAddress}: ${mistake}`);
-        this.#prompt = true;
         this.#write();
+        this.#promptSoon();
       }
     } catch (error) {
       this.#fail(error);
@@ -260,6 +278,7 @@ export class RelpSession {
     if (this.#failure !== undefined) return;
     this.#failure = cause instanceof PeerError ? cause : new PeerError(String(cause), { cause });
     clearTimeout(this.#watchdog);
+    clearTimeout(this.#promptTimer);
     this.#queue.length = 0;
     this.#connection.destroy();
     for (const delivery of this.#window.drain()) {
