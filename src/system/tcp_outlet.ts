@@ -44,7 +44,9 @@ export class TcpOutlet implements Outlet {
   #progressAtMs = performance.now();
   /** What the look before saw. */
   #before: { readonly writtenBytes: number; readonly drained: boolean } | undefined;
+  /** What a look costs, on average. */
   #lookMs = 1;
+  #lookedAtMs = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAtMs = 0;
   #failure: PeerError | undefined;
@@ -116,8 +118,8 @@ export class TcpOutlet implements Outlet {
   #schedule(): void {
     if (this.#failure !== undefined) return;
     const openBytes = this.#writtenBytes - this.#confirmedBytes + 256 * this.#waiters.length;
-    const delayMs = Math.max(minLookDelayMs, (openBytes >= pressureBytes ? 4 : 50) * this.#lookMs);
-    const atMs = performance.now() + Math.min(delayMs, maxLookDelayMs);
+    const restMs = Math.min(maxLookDelayMs, (openBytes >= pressureBytes ? 4 : 50) * this.#lookMs);
+    const atMs = Math.max(performance.now() + minLookDelayMs, this.#lookedAtMs + restMs);
     if (this.#timer !== undefined) {
       if (this.#timerAtMs <= atMs) return;
       clearTimeout(this.#timer);
@@ -143,7 +145,8 @@ export class TcpOutlet implements Outlet {
   #arrivedBytes(): number {
     const startMs = performance.now();
     const entry = this.#queue?.read();
-    this.#lookMs = (3 * this.#lookMs + performance.now() - startMs) / 4;
+    this.#lookedAtMs = performance.now();
+    this.#lookMs = (3 * this.#lookMs + this.#lookedAtMs - startMs) / 4;
     const before = this.#before;
     const writtenBytes = this.#writtenBytes;
     const drained = this.#queue === undefined || entry?.sendQueueBytes === 0;
