@@ -47,6 +47,7 @@ export async function runServiceCommand(
   await runService({
     config: await load(),
     ...(words.config === undefined ? {} : { reload: load }),
+    keepCertificate,
     onReload: (handler) => context.onSignal("SIGHUP", handler),
     version: project.version,
     once,
@@ -64,4 +65,18 @@ function loader(words: ServiceWords, form: ServiceForm): () => Promise<AgentConf
   const given = Object.entries(form.quickWords).filter(([, value]) => value !== undefined).map(([name]) => name);
   if (given.length > 0) throw new UsageError(`--config and ${given.join(", ")} exclude each other`);
   return async () => finish({ ...await loadConfigApart(path), ...(state === undefined ? {} : { state }) });
+}
+
+/** Enrols and renews what the key `certificate` asks for. The code for it is loaded only where there is one. */
+async function keepCertificate(config: AgentConfig, signal: AbortSignal): Promise<void> {
+  const { certificate, hostname, sinks } = config;
+  if (certificate === undefined) return;
+  const { watchCertificate } = await import("../cert/renewal.ts");
+  const { CertificateStore } = await import("../cert/store.ts");
+  const { enrolmentOptions, wordsOfConfig } = await import("./certificate.ts");
+  const probes = Object.values(sinks).flatMap((sink) =>
+    "tls" in sink && sink.tls !== undefined ? [{ host: sink.host, port: sink.port }] : []
+  );
+  const enrolment = enrolmentOptions({ ...wordsOfConfig(certificate), hostname });
+  await watchCertificate({ store: new CertificateStore(certificate.folder), enrolment, probes }, signal);
 }

@@ -2,6 +2,8 @@
  * What a configuration is once it is read: plain data with every default filled in, units in the names, and nothing left
  * to interpret. The YAML file (`load.ts`) and the quick form of the command line (`quick.ts`) both end here.
  */
+import type { RecordFraming } from "../formats/line_buffer.ts";
+import type { SyslogForm } from "../formats/syslog_encode.ts";
 import type { BackoffLimits } from "../pipeline/backoff.ts";
 import type { RedactSpec, RuleSpec, RuleTestSpec } from "../rules/spec.ts";
 import type { TlsOptions } from "../tls/dial.ts";
@@ -33,10 +35,18 @@ export type SourceConfig =
   | TapSourceConfig
   | KernelSourceConfig
   | SyslogSourceConfig
-  | RelpSourceConfig;
+  | RelpSourceConfig
+  | JournalSourceConfig
+  | AuditSourceConfig;
 
 /** Any sink. */
-export type SinkConfig = RelpSinkConfig | FileSinkConfig | StdoutSinkConfig;
+export type SinkConfig =
+  | RelpSinkConfig
+  | SyslogSinkConfig
+  | StreamSinkConfig
+  | FileSinkConfig
+  | ExecSinkConfig
+  | StdoutSinkConfig;
 
 /** A host and a port; the host of an IPv6 address is without brackets. */
 export interface HostPort {
@@ -85,11 +95,40 @@ export interface TapSourceConfig extends RecordConfig {
   /** Folder to read what was logged before the agent ran; not read by this version, so never set. */
   readonly backfill?: string;
   readonly maxLineBytes: number;
+  /** Who writes the stamps in `backfill`: s6 (with leap seconds) or daemontools. */
+  readonly tai: "s6" | "djb";
 }
 
 /** The kernel's log. */
 export interface KernelSourceConfig {
   readonly type: "kernel";
+  /** Append the dictionary of a record to its text. */
+  readonly fields: boolean;
+  /** Remove records of an earlier boot from pstore once every sink has them. */
+  readonly removePstore: boolean;
+}
+
+/** The systemd journal. */
+export interface JournalSourceConfig {
+  readonly type: "journal";
+  /** None: everything. */
+  readonly units: readonly string[];
+  /** Least important severity, 0..7. */
+  readonly priority?: number;
+  readonly namespace?: string;
+  readonly start: "beginning" | "end";
+  readonly maxLineBytes: number;
+}
+
+/** Events of the Linux audit system. */
+export interface AuditSourceConfig extends RecordConfig {
+  readonly type: "audit";
+  readonly include: readonly string[];
+  /** Socket of auditd's plugin af_unix, read in place of the files. */
+  readonly socket?: string;
+  readonly decode: boolean;
+  readonly start: "beginning" | "end";
+  readonly maxLineBytes: number;
 }
 
 /** A syslog server. */
@@ -146,6 +185,41 @@ export interface RelpSinkConfig extends HostPort, RetryConfig {
   readonly keepAliveMs: number;
   readonly localAddress?: string;
   readonly template: "forward" | "rfc5424" | "rfc3164";
+}
+
+/** What sinks have whose peer is reached over a network. */
+export interface NetworkSinkConfig extends HostPort, RetryConfig {
+  readonly tls?: TlsConfig;
+  readonly connectionTimeoutMs: number;
+  readonly timeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly localAddress?: string;
+}
+
+/** A syslog server. */
+export interface SyslogSinkConfig extends NetworkSinkConfig {
+  readonly type: "syslog";
+  /** `tls` exactly when `tls` is there. */
+  readonly transport: "udp" | "tcp" | "tls";
+  readonly format: SyslogForm;
+  readonly framing: RecordFraming;
+  readonly maxDatagramBytes: number;
+}
+
+/** Plain lines over TCP or TLS. */
+export interface StreamSinkConfig extends NetworkSinkConfig {
+  readonly type: "stream";
+  /** `tls` exactly when `tls` is there. */
+  readonly transport: "tcp" | "tls";
+  readonly withHeader: boolean;
+}
+
+/** A command that gets lines on its standard input. */
+export interface ExecSinkConfig extends RetryConfig {
+  readonly type: "exec";
+  readonly command: string;
+  readonly acknowledge: boolean;
+  readonly timeoutMs: number;
 }
 
 /** Files, one folder per host. */

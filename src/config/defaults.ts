@@ -16,6 +16,9 @@ export const defaults = {
 /** user.notice (RFC 5424 section 6.2.1). */
 export const defaultPriority = 13;
 
+/** audit.info. */
+export const auditPriority = 110;
+
 /** Keys of sources. */
 export const sourceDefaults = {
   maxLineBytes: 64 * kib,
@@ -51,6 +54,16 @@ export const relpSinkDefaults = {
   template: "forward",
 } as const;
 
+/** Keys of sinks whose peer is reached over a network. */
+export const networkSinkDefaults = {
+  timeoutMs: 90 * second,
+  connectionTimeoutMs: 10 * second,
+  keepAliveMs: 60 * second,
+} as const;
+
+/** Longest datagram of the `syslog` sink. */
+export const defaultMaxDatagramBytes = 8_192;
+
 /** Keys of the `file` sink. */
 export const fileSinkDefaults = { maxFileBytes: 100 * mib, maxAgeMs: 24 * 3_600 * second, maxOpenFiles: 512 } as const;
 
@@ -58,4 +71,11 @@ export const fileSinkDefaults = { maxFileBytes: 100 * mib, maxAgeMs: 24 * 3_600 
 export const spoolDefaults = { maxBytes: 64 * mib, whenFull: "block" } as const;
 
 /** Ports of URLs and addresses without one. */
-export const defaultPorts = { relp: 2_514, relps: 2_515, syslog: 514, status: 7_514 } as const;
+export const defaultPorts = {
+  relp: 2_514,
+  relps: 2_515,
+  syslog: 514,
+  syslogTls: 6_514,
+  streamTls: 19_612,
+  status: 7_514,
+} as const;

@@ -3,13 +3,24 @@
  * file costs. All functions throw {@linkcode UsageError}.
  */
 import { errorText, UsageError } from "../pipeline/errors.ts";
-import type { AgentConfig, FileSinkConfig, RelpSourceConfig, SinkConfig, SourceConfig, TlsConfig } from "./config.ts";
+import type {
+  AgentConfig,
+  FileSinkConfig,
+  RelpSourceConfig,
+  SinkConfig,
+  SourceConfig,
+  SyslogSinkConfig,
+  TlsConfig,
+} from "./config.ts";
 import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
 import {
+  auditPriority,
+  defaultMaxDatagramBytes,
   defaultPorts,
   defaultPriority,
   defaults,
   fileSinkDefaults,
+  networkSinkDefaults,
   relpSinkDefaults,
   relpSourceDefaults,
   retryDefaults,
@@ -117,9 +128,16 @@ function sourceOf(kind: string, rest: string): SourceConfig {
       return { type: "stdin", maxLineBytes, ...record };
     case "kernel":
       refuseRest(rest);
-      return { type: "kernel" };
+      return { type: "kernel", fields: false, removePstore: false };
+    case "journal":
+      refuseRest(rest);
+      return { type: "journal", units: [], start, maxLineBytes };
+    case "audit": {
+      const include = [rest === "" ? "/var/log/audit/audit.log" : rest];
+      return { type: "audit", include, decode: false, start, maxLineBytes, priority: auditPriority };
+    }
     case "tap":
-      return { type: "tap", socket: parseSocketPath(rest || defaults.tapSocket), maxLineBytes, ...record };
+      return { type: "tap", socket: parseSocketPath(rest || defaults.tapSocket), tai: "s6", maxLineBytes, ...record };
     case "syslog":
       return { type: "syslog", listen: parseSyslogAddress(rest), maxMessageBytes: maxLineBytes, ...record };
     default:
@@ -135,6 +153,23 @@ function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
       const secured = kind === "relps" ? { tls: tlsOf(tls, [host]) } : {};
       return { type: "relp", host, port, ...secured, ...relpSinkDefaults, ...retryDefaults };
     }
+    case "tls": {
+      const { host, port } = parseTarget(rest, defaultPorts.streamTls);
+      const secured = { transport: "tls", tls: tlsOf(tls, [host]), withHeader: false } as const;
+      return { type: "stream", host, port, ...secured, ...networkSinkDefaults, ...retryDefaults };
+    }
+    case "tcp": {
+      const { host, port } = parseTarget(rest);
+      const plain = { transport: "tcp", withHeader: false } as const;
+      return { type: "stream", host, port, ...plain, ...networkSinkDefaults, ...retryDefaults };
+    }
+    case "syslog+tls":
+    case "syslog+tcp":
+    case "syslog+udp":
+      return syslogSink(kind, rest, tls);
+    case "exec":
+      if (rest === "") throw new Error("the command is missing; write exec:COMMAND");
+      return { type: "exec", command: rest, acknowledge: false, timeoutMs: 90_000, ...retryDefaults };
     case "file":
       if (rest === "") throw new Error("the folder is missing; write file:DIR");
       return collectorSink(rest);
@@ -144,6 +179,23 @@ function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
     default:
       throw new Error(notAvailable);
   }
+}
+
+function syslogSink(kind: "syslog+tls" | "syslog+tcp" | "syslog+udp", rest: string, tls: QuickTls): SyslogSinkConfig {
+  const isTls = kind === "syslog+tls";
+  const { host, port } = parseTarget(rest, isTls ? defaultPorts.syslogTls : defaultPorts.syslog);
+  return {
+    type: "syslog",
+    transport: kind.slice("syslog+".length) as "tls" | "tcp" | "udp",
+    host,
+    port,
+    format: "rfc5424",
+    framing: isTls ? "octetCounted" : "newline",
+    maxDatagramBytes: defaultMaxDatagramBytes,
+    ...(isTls ? { tls: tlsOf(tls, [host]) } : {}),
+    ...networkSinkDefaults,
+    ...retryDefaults,
+  };
 }
 
 function listenerOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
@@ -178,7 +230,7 @@ function tlsOf(tls: QuickTls, defaultPeers: readonly string[]): TlsConfig {
   };
 }
 
-function parseTarget(rest: string, defaultPort: number): { host: string; port: number } {
+function parseTarget(rest: string, defaultPort?: number): { host: string; port: number } {
   const target = parseHostPort(withoutSlashes(rest), defaultPort);
   if (target.port === 0) throw new Error(`"0" is not a port; allowed: 1 to 65535`);
   return target;

@@ -46,10 +46,10 @@ Deno.test("parseTo() refuses what cannot be reached, with what is allowed", () =
 });
 
 Deno.test("parts of the product that are not built yet say so in fixed words", () => {
-  for (const spec of ["nats://h:4222/S", "exec:cat", "tls://h:1", "loki+https://h"]) {
+  for (const spec of ["nats://h:4222/S", "loki+https://h", "otlp+https://h"]) {
     complains(() => parseTo(spec), /not available in this version/);
   }
-  for (const spec of ["journal:", "audit:", "kubernetes-audit:/x"]) {
+  for (const spec of ["kubernetes-audit:/x"]) {
     complains(() => parseFrom(spec), /not available in this version/);
   }
 });
@@ -57,12 +57,29 @@ Deno.test("parts of the product that are not built yet say so in fixed words", (
 Deno.test("parseFrom() reads every form of the quick list", () => {
   const { type, ...file } = parseFrom("file:/var/log/*.log") as never as Record<string, unknown>;
   deepStrictEqual([type, file.include, file.start, file.priority], ["file", ["/var/log/*.log"], "beginning", 13]);
-  deepStrictEqual(parseFrom("kernel:"), { type: "kernel" });
+  deepStrictEqual(parseFrom("kernel:"), { type: "kernel", fields: false, removePstore: false });
+  strictEqual(parseFrom("journal:").type, "journal");
+  deepStrictEqual((parseFrom("audit:") as { include: unknown }).include, ["/var/log/audit/audit.log"]);
   strictEqual((parseFrom("tap:") as { socket: string }).socket, "/run/agent/tap.sock");
   const listen = (spec: string): unknown => (parseFrom(spec) as SyslogSourceConfig).listen;
   deepStrictEqual(listen("syslog:udp://127.0.0.1:514"), { transport: "udp", host: "127.0.0.1", port: 514 });
   deepStrictEqual(listen("syslog:tcp://[::1]"), { transport: "tcp", host: "::1", port: 514 });
   deepStrictEqual(listen("syslog:unix:/dev/log"), { transport: "unix", path: "/dev/log" });
+});
+
+Deno.test("parseTo() reads the forms of peers that never answer", () => {
+  const summary = (url: string): unknown[] => {
+    const { type, transport, port, framing, tls } = parseTo(url) as never as Record<string, unknown>;
+    return [type, transport, port, framing, tls !== undefined];
+  };
+  deepStrictEqual(summary("tls://h"), ["stream", "tls", 19_612, undefined, true]);
+  deepStrictEqual(summary("tcp://h:7"), ["stream", "tcp", 7, undefined, false]);
+  deepStrictEqual(summary("syslog+tls://h"), ["syslog", "tls", 6_514, "octetCounted", true]);
+  deepStrictEqual(summary("syslog+tcp://h"), ["syslog", "tcp", 514, "newline", false]);
+  deepStrictEqual(summary("syslog+udp://[::1]:5140"), ["syslog", "udp", 5_140, "newline", false]);
+  strictEqual((parseTo("exec:cat > /dev/null") as { command: string }).command, "cat > /dev/null");
+  complains(() => parseTo("exec:"), /write exec:COMMAND/);
+  complains(() => parseTo("tcp://h"), /port/);
 });
 
 Deno.test("parseFrom() guesses what was meant", () => {

@@ -2,8 +2,26 @@
 import { z } from "zod";
 import { parseDurationMs } from "../formats/duration.ts";
 import { complaintOfHost } from "./address.ts";
-import type { FileSinkConfig, RelpSinkConfig, RetryConfig, SinkConfig, StdoutSinkConfig } from "./config.ts";
-import { defaultPorts, fileSinkDefaults, relpSinkDefaults, retryDefaults } from "./defaults.ts";
+import type {
+  ExecSinkConfig,
+  FileSinkConfig,
+  NetworkSinkConfig,
+  RelpSinkConfig,
+  RetryConfig,
+  SinkConfig,
+  StdoutSinkConfig,
+  StreamSinkConfig,
+  SyslogSinkConfig,
+  TlsConfig,
+} from "./config.ts";
+import {
+  defaultMaxDatagramBytes,
+  defaultPorts,
+  fileSinkDefaults,
+  networkSinkDefaults,
+  relpSinkDefaults,
+  retryDefaults,
+} from "./defaults.ts";
 import { typedParts } from "./parts.ts";
 import { clientTlsSchema } from "./tls.ts";
 import { notAvailable, sinkTypes } from "./types.ts";
@@ -87,6 +105,82 @@ const relpSchema = z.strictObject({
   ...given({ localAddress: keys.localAddress, tls: withTarget(keys.tls, keys.target) }),
 }));
 
+/** Keys of sinks whose peer is reached over a network and never answers. */
+const networkKeys = {
+  target: parsedText(parseHost, { about: "Host name or IP address of the server.", example: "loghost.example.net" }),
+  tls: clientTlsSchema.exactOptional(),
+  timeout: duration(second, day, { about: "Time in which the server takes nothing that ends the connection." })
+    .prefault(durationText(networkSinkDefaults.timeoutMs)),
+  connectionTimeout: duration(100, 600 * second, { about: "Deadline for connecting, TLS included." })
+    .prefault(durationText(networkSinkDefaults.connectionTimeoutMs)),
+  keepAlive: duration(second, day, { about: "Idle time before the first TCP keepalive probe." })
+    .prefault(durationText(networkSinkDefaults.keepAliveMs)),
+  localAddress: parsedText(parseHost, { about: "Source address; default: the system's choice.", example: "192.0.2.7" })
+    .exactOptional(),
+  ...retryKeys,
+};
+
+const syslogSchema = z.strictObject({
+  type: z.literal("syslog").meta({ description: "A syslog server, over UDP, TCP or TLS (with tls: enabled)." }),
+  transport: choice(["tcp", "udp"], { about: "How records travel; with tls enabled, TLS over TCP." }).prefault("tcp"),
+  port: count(1, 65_535, { about: "Port of the server; default: 514, with TLS 6514.", example: 514 }).exactOptional(),
+  format: choice(["rfc5424", "rfc3164", "forward"], { about: "How records are written." }).prefault("rfc5424"),
+  framing: choice(["newline", "octetCounted"], {
+    about: "How records are kept apart on a stream; default: newline, with TLS octetCounted (RFC 5425).",
+    example: "octetCounted",
+  }).exactOptional(),
+  maxDatagram: size(480, 65_507, { about: "Longer records are cut, for UDP." })
+    .prefault(sizeText(defaultMaxDatagramBytes)),
+  ...networkKeys,
+}).transform((keys, context): SyslogSinkConfig => {
+  if (keys.tls !== undefined && keys.transport === "udp") {
+    complain(context, keys, "udp has no TLS; allowed with tls: tcp", ["transport"]);
+  }
+  return {
+    type: keys.type,
+    transport: keys.tls === undefined ? keys.transport : "tls",
+    format: keys.format,
+    framing: keys.framing ?? (keys.tls === undefined ? "newline" : "octetCounted"),
+    maxDatagramBytes: keys.maxDatagram,
+    port: keys.port ?? (keys.tls === undefined ? defaultPorts.syslog : defaultPorts.syslogTls),
+    ...networkOf(keys, context),
+  };
+});
+
+const streamSchema = z.strictObject({
+  type: z.literal("stream").meta({
+    description: "Plain lines over TCP, or TLS (with tls: enabled), as socat takes them.",
+  }),
+  port: count(1, 65_535, { about: "Port of the server.", example: 19_612 }),
+  withHeader: flag({ about: "Plain records get rsyslog's forward header; without it the line goes alone." })
+    .prefault(false),
+  ...networkKeys,
+}).transform((keys, context): StreamSinkConfig => ({
+  type: keys.type,
+  transport: keys.tls === undefined ? "tcp" : "tls",
+  port: keys.port,
+  withHeader: keys.withHeader,
+  ...networkOf(keys, context),
+}));
+
+const execSchema = z.strictObject({
+  type: z.literal("exec").meta({ description: "A command that gets one record per line on its standard input." }),
+  command: text({ about: "Run by sh -c; started again when it ends.", example: "exec my-shipper --stdin" }),
+  acknowledge: flag({
+    about: "The command prints the number of lines it holds, since its start; else alive is enough.",
+  })
+    .prefault(false),
+  timeout: duration(second, day, { about: "Time in which the command takes, or acknowledges, nothing that ends it." })
+    .prefault(durationText(networkSinkDefaults.timeoutMs)),
+  ...retryKeys,
+}).transform((keys, context): ExecSinkConfig => ({
+  type: keys.type,
+  command: keys.command,
+  acknowledge: keys.acknowledge,
+  timeoutMs: keys.timeout,
+  ...retryOf(keys, context),
+}));
+
 const fileSchema = z.strictObject({
   type: z.literal("file").meta({ description: "Files, one folder per host, on disk before they are confirmed." }),
   dir: text({ about: "Folder above the hosts' folders; made where it is missing.", example: "/var/log/agent" }),
@@ -113,7 +207,7 @@ const stdoutSchema = z.strictObject({
 
 /** Every sink of this version. */
 export const sinksSchema: z.ZodType<Record<string, SinkConfig>, unknown> = typedParts<SinkConfig>(
-  [relpSchema, fileSchema, stdoutSchema],
+  [relpSchema, syslogSchema, streamSchema, fileSchema, execSchema, stdoutSchema],
   sinkTypes,
   "Where records go. The names are yours; a sink that is down holds back no other.",
 );
@@ -133,6 +227,26 @@ function retryOf(keys: RetryKeys, context: IssueContext): RetryConfig {
     backoff: { firstMs: keys.resumeInterval, maxMs: keys.resumeIntervalMax },
     reportSuspension: keys.reportSuspension,
     reportSuspensionContinuation: keys.reportSuspensionContinuation,
+  };
+}
+
+interface NetworkKeys extends RetryKeys {
+  readonly target: string;
+  readonly tls?: TlsConfig | undefined;
+  readonly timeout: number;
+  readonly connectionTimeout: number;
+  readonly keepAlive: number;
+  readonly localAddress?: string;
+}
+
+function networkOf(keys: NetworkKeys, context: IssueContext): Omit<NetworkSinkConfig, "port"> {
+  return {
+    host: keys.target,
+    timeoutMs: keys.timeout,
+    connectionTimeoutMs: keys.connectionTimeout,
+    keepAliveMs: keys.keepAlive,
+    ...retryOf(keys, context),
+    ...given({ localAddress: keys.localAddress, tls: withTarget(keys.tls, keys.target) }),
   };
 }
 

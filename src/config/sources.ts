@@ -3,7 +3,9 @@ import { z } from "zod";
 import { facilityName, parseFacility, parseSeverity, severityName } from "../formats/priority.ts";
 import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
 import type {
+  AuditSourceConfig,
   FileSourceConfig,
+  JournalSourceConfig,
   KernelSourceConfig,
   MultilineConfig,
   RelpSourceConfig,
@@ -23,12 +25,14 @@ import {
   count,
   duration,
   durationText,
+  flag,
   given,
   list,
   numberOrText,
   parsedText,
   size,
   sizeText,
+  text,
 } from "./values.ts";
 
 const kib = 1024;
@@ -113,16 +117,66 @@ const stdinSchema = z.strictObject({
 const tapSchema = z.strictObject({
   type: z.literal("tap").meta({ description: "What agent tap sends: lines of a console, of a service." }),
   socket: parsedText(parseSocketPath, { about: "Unix socket to listen on." }).prefault(defaults.tapSocket),
+  backfill: text({
+    about: "Folder that s6-log writes behind the tap, or a plain log: read in place of the socket, which only wakes.",
+    example: "/run/log",
+  }).exactOptional(),
+  tai: choice(["s6", "djb"], { about: "Who writes the TAI64N stamps in it: s6-log, or daemontools (27 s apart)." })
+    .prefault("s6"),
   maxLine: maxLineKey(splitLines),
   ...recordKeys,
 }).transform((keys): TapSourceConfig => {
-  const { type, socket, maxLine: maxLineBytes, program } = keys;
-  return { type, socket, maxLineBytes, priority: priorityOf(keys), ...given({ program }) };
+  const { type, socket, backfill, tai, maxLine: maxLineBytes, program } = keys;
+  return { type, socket, tai, maxLineBytes, priority: priorityOf(keys), ...given({ backfill, program }) };
 });
 
 const kernelSchema = z.strictObject({
   type: z.literal("kernel").meta({ description: "The kernel's log, /dev/kmsg; needs root or CAP_SYSLOG." }),
+  fields: flag({ about: "Append a record's dictionary (SUBSYSTEM, DEVICE) to its text." }).prefault(false),
+  removePstore: flag({
+    about: "Remove what the kernel kept of an earlier boot in /sys/fs/pstore, once every sink has it.",
+  }).prefault(false),
 }).transform((keys): KernelSourceConfig => keys);
+
+const journalSchema = z.strictObject({
+  type: z.literal("journal").meta({ description: "The systemd journal, through journalctl." }),
+  units: list(text({ about: "A unit, or a pattern as journalctl takes it." }), {
+    about: "Units; none: everything.",
+    example: ["kubelet"],
+  }).exactOptional(),
+  severity: numberOrText(parseSeverity, "0 to 7 or a name", {
+    about: "Least important severity that is read: 0 to 7 or a name.",
+    example: "info",
+  }).exactOptional(),
+  namespace: text({ about: "Journal namespace.", example: "pods" }).exactOptional(),
+  start: choice(["beginning", "end"], { about: "Where the very first start begins." }).prefault(sourceDefaults.start),
+  maxLine: maxLineKey(splitLines),
+}).transform(({ type, units = [], severity, namespace, start, maxLine }): JournalSourceConfig => (
+  { type, units, start, maxLineBytes: maxLine, ...given({ priority: severity, namespace }) }
+));
+
+const auditSchema = z.strictObject({
+  type: z.literal("audit").meta({ description: "Events of the Linux audit system, the records of each joined." }),
+  include: list(globText, { about: "auditd's log.", example: ["/var/log/audit/audit.log"] })
+    .prefault(["/var/log/audit/audit.log"]),
+  socket: parsedText(parseSocketPath, {
+    about: "Socket of auditd's plugin af_unix, read in place of the log.",
+    example: "/var/run/audispd_events",
+  }).exactOptional(),
+  decode: flag({ about: "Make text readable that auditd writes in hexadecimal." }).prefault(false),
+  start: choice(["beginning", "end"], { about: "Where the very first start begins." }).prefault(sourceDefaults.start),
+  maxLine: maxLineKey(splitLines),
+  program: recordKeys.program,
+  severity: numberOrText(parseSeverity, "0 to 7 or a name", {
+    about: "Severity of the records: 0 to 7 or a name.",
+  }).prefault("info"),
+  facility: numberOrText(parseFacility, "0 to 23 or a name", {
+    about: "Facility of the records: 0 to 23 or a name.",
+  }).prefault("audit"),
+}).transform((keys): AuditSourceConfig => {
+  const { type, include, decode, start, maxLine: maxLineBytes, socket, program } = keys;
+  return { type, include, decode, start, maxLineBytes, priority: priorityOf(keys), ...given({ socket, program }) };
+});
 
 const syslogSchema = z.strictObject({
   type: z.literal("syslog").meta({ description: "A syslog server, RFC 3164 and RFC 5424." }),
@@ -165,7 +219,16 @@ const relpSchema = z.strictObject({
 
 /** Every source of this version. */
 export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = typedParts<SourceConfig>(
-  [fileSchema, stdinSchema, tapSchema, kernelSchema, syslogSchema, relpSchema],
+  [
+    fileSchema,
+    stdinSchema,
+    tapSchema,
+    kernelSchema,
+    journalSchema,
+    auditSchema,
+    syslogSchema,
+    relpSchema,
+  ],
   sourceTypes,
   "Where records come from. The names are yours; each has its own position.",
 );

@@ -9,14 +9,14 @@ export const notAvailable = "not available in this version";
 
 /** `type:` of sources in the configuration. */
 export const sourceTypes = {
-  now: ["file", "stdin", "tap", "kernel", "syslog", "relp"],
-  later: ["journal", "audit", "kubernetesAudit", "tls", "webhook"],
+  now: ["file", "stdin", "tap", "kernel", "journal", "audit", "syslog", "relp"],
+  later: ["kubernetesAudit", "tls", "webhook"],
 } as const satisfies { now: readonly SourceConfig["type"][]; later: readonly string[] };
 
 /** `type:` of sinks in the configuration. */
 export const sinkTypes = {
-  now: ["relp", "file", "stdout"],
-  later: ["syslog", "stream", "exec", "elasticsearch", "loki", "otlp", "victorialogs", "nats", "http"],
+  now: ["relp", "syslog", "stream", "file", "exec", "stdout"],
+  later: ["elasticsearch", "loki", "otlp", "victorialogs", "nats", "http"],
 } as const satisfies { now: readonly SinkConfig["type"][]; later: readonly string[] };
 
 /** Keys that the product has and this version has not. */

@@ -6,7 +6,6 @@ import { notAvailable } from "./types.ts";
 export function unbuiltKeys(config: AgentConfig): readonly string[] {
   const asked: Readonly<Record<string, boolean>> = {
     status: config.status !== undefined,
-    certificate: config.certificate !== undefined,
   };
   return Object.entries(asked).filter(([, given]) => given).map(([key]) => `${key}: ${notAvailable}`);
 }

@@ -16,6 +16,8 @@ export interface ServiceOptions {
   readonly reload?: () => Promise<AgentConfig>;
   /** Registers what is to happen at SIGHUP. */
   onReload(handler: () => void): void;
+  /** Keeps the certificate that the configuration asks for, until `signal` aborts. */
+  keepCertificate(config: AgentConfig, signal: AbortSignal): Promise<void>;
   readonly version: string;
   readonly once: boolean;
 }
@@ -40,7 +42,13 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
       once: options.once,
     });
     log.info(`running: from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
-    const { unconfirmed } = await runEngine(parts, AbortSignal.any([stop, rebuild.signal]));
+    const ended = new AbortController();
+    const keeping = options.keepCertificate(config, ended.signal);
+    keeping.catch((error) => log.error(`the certificate is not kept any more: ${errorText(error)}`));
+    const { unconfirmed } = await runEngine(parts, AbortSignal.any([stop, rebuild.signal])).finally(() =>
+      ended.abort()
+    );
+    await keeping.catch(() => {});
     const delivered = parts.sinks.reduce((sum, { health }) => sum + health.delivered, 0);
     log.info(
       `stopped: ${delivered} records delivered${

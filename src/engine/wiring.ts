@@ -1,6 +1,6 @@
 /** From a configuration to the parts of an engine. Only what it names is loaded. */
 import { join } from "node:path";
-import type { AgentConfig, SinkConfig, SourceConfig } from "../config/config.ts";
+import type { AgentConfig, SinkConfig } from "../config/config.ts";
 import { unbuiltKeys } from "../config/unbuilt.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import { ConfigError } from "../pipeline/errors.ts";
@@ -8,9 +8,11 @@ import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
 import type { Spool } from "../spool/spool.ts";
 import { openLog } from "../system/log.ts";
+import { checkCredentialFiles } from "../tls/credentials.ts";
 import type { EngineParts } from "./engine.ts";
 import type { SinkPart } from "./pairs.ts";
 import { openRules } from "./rules.ts";
+import { openSource } from "./sources.ts";
 import { SinkHealth } from "./health.ts";
 
 /** What the configuration does not say. */
@@ -28,7 +30,13 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
   const sinks: SinkPart[] = [];
   const sources: Source[] = [];
   try {
-    for (const [name, sink] of Object.entries(config.sinks)) sinks.push(await openSinkPart(name, sink, options));
+    for (const [name, sink] of Object.entries(config.sinks)) {
+      // Where the agent gets its certificate itself, the first one may still be to come.
+      if (config.certificate === undefined && "tls" in sink && sink.tls !== undefined) {
+        checkCredentialFiles(sink.tls);
+      }
+      sinks.push(await openSinkPart(name, sink, options));
+    }
     for (const [name, source] of Object.entries(config.sources)) {
       sources.push(await openSource(name, source, config, options));
     }
@@ -37,7 +45,9 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
     for (const { sink } of sinks) await sink[Symbol.asyncDispose]();
     throw error;
   }
-  const spool = needsSpool(config) ? await openConfiguredSpool(config) : undefined;
+  // What can neither be read again nor has a peer that repeats is kept here.
+  const isLive = sources.some(({ replayable, acknowledgements }) => !replayable && acknowledgements === undefined);
+  const spool = isLive ? await openConfiguredSpool(config) : undefined;
   const { checkpoints, once } = options;
   return { sources, sinks, checkpoints, rules, once, drainMs: 3_000, ...(spool === undefined ? {} : { spool }) };
 }
@@ -45,11 +55,6 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
 /** Whether anything is to be kept in the state folder: all sources but those whose peers keep what is not answered. */
 export function needsState(config: AgentConfig): boolean {
   return Object.values(config.sources).some(({ type }) => type !== "relp");
-}
-
-/** Whether a source can neither be read again nor has a peer that repeats. */
-function needsSpool(config: AgentConfig): boolean {
-  return Object.values(config.sources).some(({ type }) => type === "tap" || type === "stdin" || type === "syslog");
 }
 
 async function openConfiguredSpool({ state, hostname, spool, sinks }: AgentConfig): Promise<Spool> {
@@ -68,60 +73,20 @@ async function openSinkPart(name: string, config: SinkConfig, options: WiringOpt
 
 async function openSink(id: string, config: SinkConfig, { version }: WiringOptions): Promise<Sink> {
   switch (config.type) {
-    case "relp": {
-      if (config.tls !== undefined) (await import("../tls/credentials.ts")).checkCredentialFiles(config.tls);
+    case "relp":
       return (await import("../sinks/relp/sink.ts")).openRelpSink({ id, version, ...config });
+    case "syslog": {
+      const onTruncated = (records: number): void =>
+        openLog("syslog").warning(`sink ${id}: ${records} records cut to fit`);
+      return (await import("../sinks/syslog/sink.ts")).openSyslogSink({ id, ...config, onTruncated });
     }
+    case "stream":
+      return (await import("../sinks/stream/sink.ts")).openStreamSink({ id, ...config });
+    case "exec":
+      return (await import("../sinks/exec.ts")).openExecSink({ id, ...config });
     case "file":
       return (await import("../sinks/file/sink.ts")).openFileSink({ id, ...config });
     case "stdout":
       return (await import("../sinks/stdout.ts")).openStdoutSink(id);
-  }
-}
-
-async function openSource(
-  id: string,
-  config: SourceConfig,
-  { hostname }: AgentConfig,
-  { once, version }: WiringOptions,
-): Promise<Source> {
-  switch (config.type) {
-    case "file": {
-      const { openFileSource } = await import("../sources/file/file_source.ts");
-      return openFileSource({
-        id,
-        once,
-        hostname,
-        ...config,
-        report: ({ level, text }) => openLog("file")[level](text),
-      });
-    }
-    case "kernel":
-      return (await import("../sources/kernel/source.ts")).openKernelSource({ id, once, host: hostname });
-    case "stdin":
-      return (await import("../sources/stdin.ts")).openStdinSource({
-        id,
-        host: hostname,
-        ...config,
-        program: config.program ?? "stdin",
-      });
-    case "tap": {
-      const { openTapSource } = await import("../sources/tap/source.ts");
-      return await openTapSource({ id, hostname, ...config, socketPath: config.socket });
-    }
-    case "relp": {
-      const { openRelpSource } = await import("../sources/relp/source.ts");
-      const { listen, tls, ...rest } = config;
-      const source = await openRelpSource({
-        id,
-        version,
-        ...rest,
-        listen: { ...listen, ...(tls === undefined ? {} : { tls }) },
-      });
-      openLog("relp").info(`listening on ${source.address}${tls === undefined ? "" : " (TLS)"}`);
-      return source;
-    }
-    case "syslog":
-      return (await import("../sources/syslog/source.ts")).openSyslogSource({ id, hostname, ...config });
   }
 }

@@ -2,13 +2,21 @@
 import { isIP } from "node:net";
 import { lookup } from "node:dns/promises";
 import project from "../../../deno.json" with { type: "json" };
-import type { AgentConfig, RelpSinkConfig, SinkConfig } from "../../config/config.ts";
+import type {
+  AgentConfig,
+  RelpSinkConfig,
+  SinkConfig,
+  StreamSinkConfig,
+  SyslogSinkConfig,
+} from "../../config/config.ts";
 import { pause } from "../../pipeline/backoff.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { RelpSession } from "../../sinks/relp/session.ts";
 import { dial, formatAddress } from "../../tls/dial.ts";
 import { broken, type Finding, fine } from "./finding.ts";
 import { complaintOfFolder } from "./folder.ts";
+
+type NetworkPeer = Pick<RelpSinkConfig, "host" | "connectionTimeoutMs">;
 
 /** Looks at every sink, all at the same time. */
 export async function checkSinks(config: AgentConfig, signal: AbortSignal): Promise<readonly Finding[]> {
@@ -23,6 +31,11 @@ async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal)
       if (resolution?.severity === "error") return [resolution];
       return [...(resolution === undefined ? [] : [resolution]), await checkRelp(subject, sink, signal)];
     }
+    case "syslog":
+    case "stream":
+      return await checkNetwork(subject, sink, signal);
+    case "exec":
+      return [fine(subject, `runs ${sink.command}`)];
     case "file": {
       const complaint = complaintOfFolder(sink.folder);
       if (complaint !== undefined) return [broken(`${subject}.dir`, complaint, "make it writable, or name another")];
@@ -33,8 +46,29 @@ async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal)
   }
 }
 
+/** Reaches a peer that never answers: the connection, and for TLS the proof of who it is. UDP tells nothing. */
+async function checkNetwork(
+  subject: string,
+  sink: SyslogSinkConfig | StreamSinkConfig,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const resolution = await checkName(`${subject}.target`, sink, signal);
+  if (resolution?.severity === "error") return [resolution];
+  const findings = resolution === undefined ? [] : [resolution];
+  const address = formatAddress(sink.host, sink.port);
+  if (sink.transport === "udp") return [...findings, fine(subject, `${address} over UDP: nobody answers there`)];
+  try {
+    const { host, port, tls, connectionTimeoutMs: timeoutMs } = sink;
+    const connection = await dial({ host, port, timeoutMs, ...(tls === undefined ? {} : { tls }) }, signal);
+    connection.destroy();
+    return [...findings, fine(subject, `${address} can be reached`)];
+  } catch (error) {
+    return [...findings, broken(subject, errorText(error), "start the server, or correct target and port")];
+  }
+}
+
 /** What the system makes of a name, IPv6 and IPv4 apart; undefined for what is an address already. */
-async function checkName(subject: string, sink: RelpSinkConfig, signal: AbortSignal): Promise<Finding | undefined> {
+async function checkName(subject: string, sink: NetworkPeer, signal: AbortSignal): Promise<Finding | undefined> {
   if (isIP(sink.host) !== 0) return undefined;
   const answers = await Promise.all(([6, 4] as const).map((family) => addressesOf(sink, family, signal)));
   const [ipv6, ipv4] = answers.map((answer) =>
@@ -50,7 +84,7 @@ async function checkName(subject: string, sink: RelpSinkConfig, signal: AbortSig
 }
 
 async function addressesOf(
-  { host, connectionTimeoutMs }: RelpSinkConfig,
+  { host, connectionTimeoutMs }: NetworkPeer,
   family: 4 | 6,
   signal: AbortSignal,
 ): Promise<readonly string[] | undefined> {

@@ -18,6 +18,11 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
       return checkFiles(subject, source);
     case "kernel":
       return [checkDevice(subject, "/dev/kmsg")];
+    case "journal":
+      return [checkProgram(subject, "journalctl")];
+    case "audit":
+      if (source.socket !== undefined) return [checkDevice(subject, source.socket)];
+      return checkFiles(subject, { include: source.include, exclude: [] });
     case "stdin":
       return [fine(subject, "reads the standard input")];
     case "tap":
@@ -30,7 +35,17 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
   }
 }
 
-function checkFiles(subject: string, { include, exclude }: FileSourceConfig): readonly Finding[] {
+function checkProgram(subject: string, program: string): Finding {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  const found = folders.map((folder) => `${folder}/${program}`).find((path) => complaintOfFile(path) === undefined);
+  if (found !== undefined) return fine(subject, `runs ${found}`);
+  return broken(subject, `there is no "${program}" here`, "install systemd's tools, or remove the source");
+}
+
+function checkFiles(
+  subject: string,
+  { include, exclude }: Pick<FileSourceConfig, "include" | "exclude">,
+): readonly Finding[] {
   const empty = include.filter((pattern) => (new Discovery([pattern], exclude).scan(true) ?? []).length === 0);
   const findings = empty.map((pattern) =>
     warning(`${subject}.include`, `"${pattern}" matches no file now`, "correct it, unless such a file is still to come")

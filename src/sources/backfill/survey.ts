@@ -38,7 +38,7 @@ export interface Survey extends Disposable {
 /** What `path` is: it may change while we look on. */
 export type LogKind = "directory" | "file" | "missing";
 
-/** @throws where we may not look */
+/** What is there now. @throws where we may not look */
 export function kindOf(path: string): LogKind {
   try {
     const info = statSync(path);

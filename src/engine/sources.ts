@@ -1,0 +1,109 @@
+/** From the configuration of a source to the source. Only the code of its own type is loaded. */
+import type {
+  AgentConfig,
+  AuditSourceConfig,
+  KernelSourceConfig,
+  RelpSourceConfig,
+  SourceConfig,
+  StdinSourceConfig,
+  TapSourceConfig,
+} from "../config/config.ts";
+import type { Source } from "../pipeline/source.ts";
+import { openLog } from "../system/log.ts";
+import type { WiringOptions } from "./wiring.ts";
+
+/** Opens a source. @throws when it cannot be had at all: a port in use, a socket path that is taken */
+export async function openSource(
+  id: string,
+  config: SourceConfig,
+  whole: AgentConfig,
+  options: WiringOptions,
+): Promise<Source> {
+  const { hostname } = whole;
+  const { once } = options;
+  switch (config.type) {
+    case "file":
+      return (await import("../sources/file/file_source.ts")).openFileSource({ id, once, hostname, ...config, report });
+    case "kernel":
+      return await openKernel(id, config, whole, options);
+    case "journal": {
+      const { openJournalSource } = await import("../sources/journal/source.ts");
+      return openJournalSource({ id, once, host: hostname, ...config });
+    }
+    case "audit":
+      return await openAudit(id, config, hostname, once);
+    case "stdin":
+      return await openStdin(id, config, hostname);
+    case "tap":
+      return await openTap(id, config, hostname, once);
+    case "relp":
+      return await openRelp(id, config, options.version);
+    case "syslog":
+      return (await import("../sources/syslog/source.ts")).openSyslogSource({ id, hostname, ...config });
+  }
+}
+
+/** What sources have to say about their files. */
+function report({ level, text }: { level: "debug" | "info" | "warning" | "error"; text: string }): void {
+  openLog("file")[level](text);
+}
+
+async function openKernel(
+  id: string,
+  { fields, removePstore }: KernelSourceConfig,
+  { hostname, sinks }: AgentConfig,
+  { once, checkpoints }: WiringOptions,
+): Promise<Source> {
+  const { openKernelSource } = await import("../sources/kernel/source.ts");
+  const savedPositions = () => Promise.all(Object.keys(sinks).map((sink) => checkpoints.get(`${id}@${sink}`)));
+  return openKernelSource({ id, once, host: hostname, fields, removePstore, savedPositions });
+}
+
+async function openStdin(id: string, config: StdinSourceConfig, host: string): Promise<Source> {
+  const { openStdinSource } = await import("../sources/stdin.ts");
+  return openStdinSource({ id, host, ...config, program: config.program ?? "stdin" });
+}
+
+/** With `backfill` the log behind the tap is the truth, read with one position, and the socket only wakes its reader. */
+async function openTap(id: string, config: TapSourceConfig, hostname: string, once: boolean): Promise<Source> {
+  const { backfill, socket: socketPath, program = "console", priority, maxLineBytes, tai } = config;
+  if (backfill === undefined) {
+    const { openTapSource } = await import("../sources/tap/source.ts");
+    return await openTapSource({ id, hostname, socketPath, program, priority, maxLineBytes });
+  }
+  const { openLogDirectorySource } = await import("../sources/backfill/source.ts");
+  const record = { hostname, program, priority, maxLineBytes };
+  const source = openLogDirectorySource({ id, once, path: backfill, tai, ...record, report });
+  if (once) return source;
+  const { openHintSocket } = await import("../sources/backfill/hint_socket.ts");
+  const socket = await openHintSocket({ socketPath, onHint: () => source.wake() });
+  return {
+    id,
+    replayable: true,
+    read: (from, limits, signal) => source.read(from, limits, signal),
+    [Symbol.asyncDispose]: () => socket[Symbol.asyncDispose](),
+  };
+}
+
+async function openAudit(id: string, config: AuditSourceConfig, host: string, once: boolean): Promise<Source> {
+  const { openAuditSource } = await import("../sources/audit/source.ts");
+  const { include, socket, start, maxLineBytes, ...style } = config;
+  const inner = socket === undefined
+    ? (await import("../sources/file/file_source.ts"))
+      .openFileSource({ id, once, hostname: host, include, start, maxLineBytes, report })
+    : (await import("../sources/audit/socket.ts")).openAuditSocket({ id, host, path: socket, once, maxLineBytes });
+  return openAuditSource({ id, host, inner, ...style });
+}
+
+async function openRelp(id: string, config: RelpSourceConfig, version: string): Promise<Source> {
+  const { openRelpSource } = await import("../sources/relp/source.ts");
+  const { listen, tls, ...rest } = config;
+  const source = await openRelpSource({
+    id,
+    version,
+    ...rest,
+    listen: { ...listen, ...(tls === undefined ? {} : { tls }) },
+  });
+  openLog("relp").info(`listening on ${source.address}${tls === undefined ? "" : " (TLS)"}`);
+  return source;
+}
