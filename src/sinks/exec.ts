@@ -9,6 +9,7 @@
  *   after it, or when the command is still alive 200 ms after the pipe took it. A command that dies with lines in its
  *   pipe that it had not read for longer than that, or in its own memory, loses them.
  */
+import { pause } from "../pipeline/backoff.ts";
 import type { Batch } from "../pipeline/batch.ts";
 import { errorText, PeerError } from "../pipeline/errors.ts";
 import type { Sink } from "../pipeline/sink.ts";
@@ -75,6 +76,8 @@ class CommandOutlet implements Outlet {
   #writing = false;
   #progressAtMs = performance.now();
   #failure: PeerError | undefined;
+  /** The command ended and its last words were read. */
+  readonly #ending: Promise<void>;
   #ended = false;
 
   /** @throws {PeerError} when there is no shell */
@@ -96,9 +99,11 @@ class CommandOutlet implements Outlet {
     this.#timer = setInterval(() => this.#check(), settleMs / 4);
     const report = options.report ?? openLog(`exec ${options.id}`).info;
     this.#readLines(this.#child.stderr, report);
-    this.#readLines(this.#child.stdout, options.acknowledge ? (line) => this.#acknowledge(line) : report);
-    this.#child.status.then(({ code, signal }) => {
+    const said = this.#readLines(this.#child.stdout, options.acknowledge ? (line) => this.#acknowledge(line) : report);
+    this.#ending = this.#child.status.then(async ({ code, signal }) => {
       this.#ended = true;
+      // What it acknowledged before it died may still be in the pipe; what it started may hold that pipe for ever.
+      await Promise.race([said, pause(lastWordsMs)]);
       this.destroy(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`);
     });
   }
@@ -117,6 +122,7 @@ class CommandOutlet implements Outlet {
     try {
       await Promise.race([this.#input.write(bytes), gone]);
     } catch (error) {
+      await Promise.race([this.#ending, pause(lastWordsMs)]); // that it ended says more than that its pipe is broken
       this.destroy(`it does not take its input: ${errorText(error)}`);
       throw this.#failure ?? error;
     } finally {
@@ -231,4 +237,5 @@ const noHeader = new Uint8Array(0);
 /** What a pipe of Linux holds at the most by default (pipe(7)). */
 const pipeBytes = 64 * 1024;
 const settleMs = 200;
+const lastWordsMs = 500;
 const maxLineChars = 4_096;
