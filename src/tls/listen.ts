@@ -37,9 +37,20 @@ export interface Listener extends AsyncDisposable {
  * @param refused called with one line for each that may not
  * @throws when the address cannot be bound or the certificate cannot be used
  */
-export async function listen(
+export function listen(
   options: ListenOptions,
   arrived: (arrival: Arrival) => void,
+  refused: (reason: string) => void,
+): Promise<Listener> {
+  return listenForSockets(options, (socket, address, peerName) => {
+    arrived({ connection: new Connection(socket, address), ...(peerName === undefined ? {} : { peerName }) });
+  }, refused);
+}
+
+/** {@linkcode listen} for those that speak through a server of `node:http`: the sockets as they are. */
+export async function listenForSockets(
+  options: ListenOptions,
+  arrived: (socket: Socket, address: string, peerName: string | undefined) => void,
   refused: (reason: string) => void,
 ): Promise<Listener> {
   const server = options.tls === undefined ? createServer() : openTlsServer(options, options.tls, refused);
@@ -54,8 +65,7 @@ export async function listen(
     }
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
-    const peerName = verdict.names[0];
-    arrived({ connection: new Connection(socket, address), ...(peerName === undefined ? {} : { peerName }) });
+    arrived(socket, address, verdict.names[0]);
   });
   await bind(server, options);
   const port = (server.address() as { port: number }).port;
