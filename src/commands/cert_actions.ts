@@ -111,7 +111,7 @@ function onceOptions(command: Command): Command {
 }
 
 async function once(words: CertWords, renewal: boolean, context: CommandContext): Promise<number> {
-  const { store, enrolment } = await openBoth(words);
+  const { store, enrolment, exec } = await openBoth(words);
   if (renewal && store.current() === undefined) {
     throw new Error(`Cannot renew certificate in "${store.dir}": there is none\nTry: agent cert enroll`);
   }
@@ -122,7 +122,7 @@ async function once(words: CertWords, renewal: boolean, context: CommandContext)
     log.info(`certificate ${titleOf(leaf)} is still good; renewal is due on ${isoSeconds(result.dueMs)}`);
     return 0;
   }
-  if (words.exec !== undefined) await hook(words.exec, store);
+  if (exec !== undefined) await hook(exec, store);
   return 0;
 }
 
@@ -147,10 +147,10 @@ async function enrolWithClock(
 }
 
 async function watch(words: CertWords, _args: readonly string[], context: CommandContext): Promise<number> {
-  const { store, enrolment } = await openBoth(words);
+  const { store, enrolment, exec } = await openBoth(words);
   const probes = (words.probe ?? []).map((text) => usage("--probe", () => parseHostPort(text)));
   await watchCertificate(
-    { store, enrolment, probes, ...(words.exec === undefined ? {} : { exec: words.exec }) },
+    { store, enrolment, probes, ...(exec === undefined ? {} : { exec }) },
     context.signal,
   );
   return 0;
@@ -195,8 +195,17 @@ async function install(words: CertWords, args: readonly string[], context: Comma
   return 0;
 }
 
-async function openBoth(words: CertWords): Promise<{ store: CertificateStore; enrolment: EnrolmentOptions }> {
-  return { store: await openStore(words), enrolment: enrolmentOptions(await configured(words)) };
+/** What an action that may change the certificate works with. */
+interface Opened {
+  readonly store: CertificateStore;
+  readonly enrolment: EnrolmentOptions;
+  /** Shell command after a change. */
+  readonly exec: string | undefined;
+}
+
+async function openBoth(words: CertWords): Promise<Opened> {
+  const whole = await configured(words);
+  return { store: await openStore(words), enrolment: enrolmentOptions(whole), exec: whole.exec };
 }
 
 async function openStore(words: CertWords): Promise<CertificateStore> {
@@ -205,9 +214,10 @@ async function openStore(words: CertWords): Promise<CertificateStore> {
 }
 
 /** The words of the command line over those of the configuration. */
-async function configured(words: CertWords): Promise<EnrolmentWords> {
+async function configured(words: CertWords): Promise<CertWords> {
   const config = await readCertificateConfig(words.config);
-  return config === undefined ? words : { ...wordsOfConfig(config), ...words };
+  if (config === undefined) return words;
+  return { ...wordsOfConfig(config), ...(config.exec === undefined ? {} : { exec: config.exec }), ...words };
 }
 
 /** Loaded only when it is asked for: the schema costs time and memory. */

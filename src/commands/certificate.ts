@@ -82,12 +82,6 @@ function required(option: string, value: string | undefined): string {
 
 /** The words in the key `certificate` of a configuration. */
 export function wordsOfConfig(config: CertificateConfig): EnrolmentWords {
-  const { protocol, url, ca, subject, challengeFile } = config;
-  return {
-    protocol,
-    url,
-    subject,
-    ...(ca === undefined ? {} : { ca }),
-    ...(challengeFile === undefined ? {} : { challengeFile }),
-  };
+  const { folder: _folder, exec: _exec, ...words } = config;
+  return words;
 }

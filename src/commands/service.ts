@@ -78,5 +78,10 @@ async function keepCertificate(config: AgentConfig, signal: AbortSignal): Promis
     "tls" in sink && sink.tls !== undefined ? [{ host: sink.host, port: sink.port }] : []
   );
   const enrolment = enrolmentOptions({ ...wordsOfConfig(certificate), hostname });
-  await watchCertificate({ store: new CertificateStore(certificate.folder), enrolment, probes }, signal);
+  await watchCertificate({
+    store: new CertificateStore(certificate.folder),
+    enrolment,
+    probes,
+    ...(certificate.exec === undefined ? {} : { exec: certificate.exec }),
+  }, signal);
 }

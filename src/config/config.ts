@@ -2,6 +2,7 @@
  * What a configuration is once it is read: plain data with every default filled in, units in the names, and nothing left
  * to interpret. The YAML file (`load.ts`) and the quick form of the command line (`quick.ts`) both end here.
  */
+import type { KeyType } from "../cert/keys.ts";
 import type { RecordFraming } from "../formats/line_buffer.ts";
 import type { SyslogForm } from "../formats/syslog_encode.ts";
 import type { BackoffLimits } from "../pipeline/backoff.ts";
@@ -254,7 +255,15 @@ export interface CertificateConfig {
   /** CA certificates that the signing end's own certificate comes from. */
   readonly ca?: string;
   readonly subject: string;
+  /** `DNS:`, `IP:`, `email:`, `URI:`; none: the common name. */
+  readonly san?: readonly string[];
+  readonly keyType?: KeyType;
+  readonly reuseKey: boolean;
   readonly challengeFile?: string;
+  /** Name that goes with the secret, for EST. */
+  readonly user?: string;
+  /** Shell command after each change. */
+  readonly exec?: string;
   /** Folder of `key`, `cert` and `ca`. */
   readonly folder: string;
 }

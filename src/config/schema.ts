@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { z } from "zod";
+import { keyTypes } from "../cert/keys.ts";
 import { parseHostPort, parseSocketPath } from "./address.ts";
 import type { AgentConfig, CertificateConfig, SinkConfig, SourceConfig, StatusConfig, TlsConfig } from "./config.ts";
 import { defaultPorts, defaults, spoolDefaults } from "./defaults.ts";
@@ -13,7 +14,19 @@ import type { RedactSpec, RuleSpec } from "../rules/spec.ts";
 import { redactSchema, rulesSchema, testsSchema } from "./rules.ts";
 import { sinksSchema } from "./sinks.ts";
 import { sourcesSchema } from "./sources.ts";
-import { choice, complain, described, given, type IssueContext, parsedText, size, sizeText, text } from "./values.ts";
+import {
+  choice,
+  complain,
+  described,
+  flag,
+  given,
+  type IssueContext,
+  list,
+  parsedText,
+  size,
+  sizeText,
+  text,
+} from "./values.ts";
 
 const certificateSchema = z.strictObject({
   protocol: choice(["certifix", "est"], { about: "How certificates are asked for." }).prefault("certifix"),
@@ -24,7 +37,20 @@ const certificateSchema = z.strictObject({
     about: "Subject of the certificate.",
     example: "C=GB,ST=London,O=Example,OU=devices,CN=${hostname}",
   }),
+  san: list(z.string().min(1), {
+    about: "Alternative names: DNS:, IP:, email:, URI:; default: the CN of the subject.",
+    example: ["DNS:router1.example.net"],
+  }).exactOptional(),
+  keyType: choice(keyTypes, { about: "Kind of key; default: what the CA asks for, else ec-p256.", example: "ec-p256" })
+    .exactOptional(),
+  reuseKey: flag({ about: "Keep the key when the certificate is renewed." }).prefault(false),
   challengeFile: text({ about: "File with the challenge password.", example: "/etc/agent/challenge" }).exactOptional(),
+  user: text({ about: "Name that goes with the password (est); default: the CN.", example: "router1" })
+    .exactOptional(),
+  exec: text({
+    about: "Shell command after each change; CERTFILE, KEYFILE and CAFILE are set.",
+    example: "systemctl reload nginx",
+  }).exactOptional(),
   dir: text({ about: "Folder of key, cert and ca; default: cert below state.", example: "/var/lib/agent/cert" })
     .exactOptional(),
 }).meta({ description: "The machine's own certificate: enrolled once, renewed for ever. Default for tls: below." });
@@ -114,13 +140,14 @@ type CertificateKeys = z.output<typeof certificateSchema>;
 
 function certificateOf(keys: CertificateKeys | undefined, state: string): CertificateConfig | undefined {
   if (keys === undefined) return undefined;
-  const { protocol, url, ca, subject, challengeFile, dir } = keys;
+  const { protocol, url, subject, reuseKey, dir, ca, challengeFile, san, keyType, user, exec } = keys;
   return {
     protocol,
     url,
     subject,
+    reuseKey,
     folder: dir ?? join(state, defaults.certificateFolder),
-    ...given({ ca, challengeFile }),
+    ...given({ ca, challengeFile, san, keyType, user, exec }),
   };
 }
 

@@ -51,11 +51,7 @@ Deno.test({
 /** `agent sign` with a CA that openssl made: the one that rsyslog trusts. */
 async function startWithCa(pki: Pki): Promise<SigningService> {
   const service = new SigningService({ words: ["--lifetime", lifetime] });
-  Deno.mkdirSync(service.dir, { mode: 0o700 });
-  Deno.copyFileSync(pki.ca, service.ca);
-  Deno.writeTextFileSync(join(service.dir, "ca.key"), Deno.readTextFileSync(join(pki.folder, "ca.key")), {
-    mode: 0o600,
-  });
+  service.adoptCa(pki);
   await service.start();
   return service;
 }

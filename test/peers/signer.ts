@@ -1,6 +1,7 @@
 /** `agent sign` as a program under test, on a free port of 127.0.0.1, with a CA and challenges in a temporary folder. */
 import { join } from "node:path";
 import { agentCommand } from "./agent.ts";
+import type { Pki } from "./pki.ts";
 import { RunningProgram } from "./process.ts";
 
 /** How the service is started. */
@@ -63,6 +64,14 @@ export class SigningService implements AsyncDisposable {
   get issued(): readonly Record<string, unknown>[] {
     const text = Deno.readTextFileSync(join(this.dir, "issued.jsonl"));
     return text.trim().split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+  }
+
+  /** Takes the CA that openssl made, in place of one of its own; before the first `start`. */
+  adoptCa(pki: Pki): void {
+    Deno.mkdirSync(this.dir, { mode: 0o700 });
+    Deno.copyFileSync(pki.ca, this.ca);
+    const key = Deno.readTextFileSync(join(pki.folder, "ca.key"));
+    Deno.writeTextFileSync(join(this.dir, "ca.key"), key, { mode: 0o600 });
   }
 
   /** Starts it and waits until it listens. @param port the same as before, for a restart; default a free one */
