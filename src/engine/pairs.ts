@@ -61,7 +61,7 @@ export function pairsOf({ sources, sinks, checkpoints, spool, rules }: PairParts
           pairWith(source, part, checkpoints, `${source.id}@${part.sink.id}`, ruleFor(rules, part.sink.id, false))
         ),
       );
-    } else if (source.acknowledgements === undefined && spool !== undefined) {
+    } else if (needsSpool(source) && spool !== undefined) {
       feeding.push(pairWithSpool(source, spool, rules));
     } else direct.push(pairWithAll(source, sinks, rules));
   }
@@ -86,11 +86,20 @@ function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: 
   };
 }
 
+/** Whether what a source gives has to be on our disk: it cannot be read again, and its peer keeps it for us not long enough. */
+export function needsSpool({ replayable, acknowledgements, spooled }: Source): boolean {
+  return !replayable && (acknowledgements === undefined || spooled === true);
+}
+
 function pairWithSpool(source: Source, spool: Spool, rules: RuleSet): Pair {
   return {
     source,
-    sink: spoolSink(spool, { id: "spool", urgent: false }), // nobody waits for an answer: flash is spared
-    checkpoints: nowhere,
+    sink: spoolSink(spool, {
+      id: "spool",
+      urgent: source.acknowledgements !== undefined, // where nobody waits for an answer, flash is spared
+      onDropped: ({ position }) => source.refuse?.(position),
+    }),
+    checkpoints: source.acknowledgements ?? nowhere,
     id: `${source.id}@spool`,
     backoff: spoolBackoff,
     observer: new SinkHealth("the spool").observer(),

@@ -10,7 +10,7 @@ import type { Spool } from "../spool/spool.ts";
 import { openLog } from "../system/log.ts";
 import { checkCredentialFiles } from "../tls/credentials.ts";
 import type { EngineParts } from "./engine.ts";
-import type { SinkPart } from "./pairs.ts";
+import { needsSpool, type SinkPart } from "./pairs.ts";
 import { openRules } from "./rules.ts";
 import { openSource } from "./sources.ts";
 import { SinkHealth } from "./health.ts";
@@ -46,8 +46,7 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
     throw error;
   }
   // What can neither be read again nor has a peer that repeats is kept here.
-  const isLive = sources.some(({ replayable, acknowledgements }) => !replayable && acknowledgements === undefined);
-  const spool = isLive ? await openConfiguredSpool(config) : undefined;
+  const spool = sources.some(needsSpool) ? await openConfiguredSpool(config) : undefined;
   const { checkpoints, once } = options;
   return { sources, sinks, checkpoints, rules, once, drainMs: 3_000, ...(spool === undefined ? {} : { spool }) };
 }

@@ -10,6 +10,16 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
+/** What was dropped for one reason. */
+export interface Drop {
+  /** Records; 0 where only their bytes are known. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** What was dropped, by reason: one word each, such as `longLine`, for logs and counters. */
+export type Drops = ReadonlyMap<string, Drop>;
+
 /** Something that yields batches. Disposed, where it can be, after everything it gave is settled. */
 export interface Source extends Partial<AsyncDisposable> {
   /** Name in the configuration; part of the checkpoint's name. */
@@ -18,6 +28,15 @@ export interface Source extends Partial<AsyncDisposable> {
   readonly replayable: boolean;
   /** For a source whose peer waits for an answer: to commit here is to answer it. */
   readonly acknowledgements?: Checkpoints;
+  /**
+   * For a source with `acknowledgements` whose peer cannot wait for a sink: its records go to the spool, and the answer
+   * is given when the disk has them.
+   */
+  readonly spooled?: boolean;
+  /** Of a spooled source: the spool dropped records of the batch at `position`, by its policy. Told before its commit. */
+  refuse?(position: Position): void;
+  /** What of the source's records will never come, by reason, since it was opened. A reason once there stays. */
+  drops?(): Drops;
   /**
    * Yields batches from `from` (from the configured start when undefined) until the source ends or `signal` aborts;
    * an abort ends the iteration without an error. Closes what it opened when the iteration ends.

@@ -9,6 +9,8 @@ export interface SpoolSinkOptions {
   readonly id: string;
   /** Whether the source's peer waits for an acknowledgement; see `AppendOptions.urgent`. Default true. */
   readonly urgent?: boolean;
+  /** Told when the spool dropped records of a batch by its policy, before `send` resolves. */
+  onDropped?(batch: Batch): void;
 }
 
 /** A sink whose peer is the disk. Records that the spool drops are no rejections: the spool counts and tells of them. */
@@ -21,7 +23,8 @@ export function spoolSink(spool: Spool, options: SpoolSinkOptions): Sink {
     send: async (batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]> => {
       if (failure !== undefined) throw failure;
       try {
-        await spool.append(batch, { urgent, signal });
+        const { refused, tooLong } = await spool.append(batch, { urgent, signal });
+        if (refused + tooLong > 0) options.onDropped?.(batch);
       } catch (error) {
         failure ??= error;
       }

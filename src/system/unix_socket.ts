@@ -7,20 +7,29 @@ import { failure } from "../pipeline/errors.ts";
  * @param mode permission bits, there from the first moment on
  * @throws when another program listens there, or something that is no socket is in the way
  */
-export async function listenOnUnixSocket(path: string, mode: number): Promise<Deno.Listener> {
+export function listenOnUnixSocket(path: string, mode: number): Promise<Deno.Listener> {
+  return bindUnixSocket(path, mode, () => Deno.listen({ transport: "unix", path }));
+}
+
+/** {@linkcode listenOnUnixSocket} for other kinds of servers: `bind` makes the socket before it returns. */
+export async function bindUnixSocket<T>(path: string, mode: number, bind: () => T | Promise<T>): Promise<T> {
   const what = `socket "${path}"`;
   try {
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     await removeStaleSocket(path);
-    const oldMask = Deno.umask(0o777 & ~mode);
-    try {
-      return Deno.listen({ transport: "unix", path });
-    } finally {
-      Deno.umask(oldMask);
-    }
+    return await withMask(0o777 & ~mode, bind);
   } catch (error) {
     if (error instanceof OccupiedError) throw new Error(`Cannot listen on ${what}: ${error.message}`);
     throw failure("listen on", what, error, "make its folder writable, or name another socket");
+  }
+}
+
+function withMask<T>(mask: number, action: () => T): T {
+  const oldMask = Deno.umask(mask);
+  try {
+    return action();
+  } finally {
+    Deno.umask(oldMask);
   }
 }
 
