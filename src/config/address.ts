@@ -51,6 +51,12 @@ export function parseSyslogAddress(text: string): SyslogAddress {
   return { transport: socket[1] as "unix" | "unix-stream", path: parseSocketPath(socket[2]!) };
 }
 
+/** Where a webhook listens: `host:port`, or `unix:PATH`. @throws with what is wrong and what is allowed */
+export function parseWebhookAddress(text: string): HostPort | { readonly path: string } {
+  const socket = /^unix:(.*)$/s.exec(text);
+  return socket === null ? parseHostPort(text) : { path: parseSocketPath(socket[1]!) };
+}
+
 /** The path of a Unix socket. @throws when it is not absolute or longer than the kernel takes (unix(7): 107 bytes) */
 export function parseSocketPath(path: string): string {
   if (!path.startsWith("/")) throw new Error(`"${path}" is not the path of a socket; it begins with "/"`);

@@ -17,20 +17,14 @@ export async function loadConfigApart(path: string): Promise<AgentConfig> {
   throw new ConfigError(resolved.problems);
 }
 
-/** The configuration as text: one line of JSON, patterns included. */
+/** The configuration, which is plain data, as text: one line of JSON. */
 export function encodeResolved(resolved: Resolved): string {
-  return JSON.stringify(
-    resolved,
-    (_, value) => value instanceof RegExp ? { $pattern: [value.source, value.flags] } : value,
-  ) + "\n";
+  return JSON.stringify(resolved) + "\n";
 }
 
 /** The inverse of {@linkcode encodeResolved}. */
 export function decodeResolved(text: string): Resolved {
-  return JSON.parse(text, (_, value) => {
-    const pattern = (value as { $pattern?: [string, string] } | null)?.$pattern;
-    return pattern === undefined ? value : new RegExp(pattern[0], pattern[1]);
-  }) as Resolved;
+  return JSON.parse(text) as Resolved;
 }
 
 async function resolveApart(path: string): Promise<Resolved | undefined> {

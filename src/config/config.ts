@@ -37,6 +37,7 @@ export type SourceConfig =
   | KernelSourceConfig
   | SyslogSourceConfig
   | RelpSourceConfig
+  | WebhookSourceConfig
   | JournalSourceConfig
   | AuditSourceConfig;
 
@@ -72,13 +73,20 @@ export interface FileSourceConfig extends RecordConfig {
   readonly start: "beginning" | "end";
   readonly maxLineBytes: number;
   readonly longLines: "truncate" | "split" | "skip";
+  readonly stripCarriageReturn: boolean;
+  /** What a line is: the record, or one of a container runtime with the record inside. */
+  readonly format: "plain" | "cri" | "docker";
+  /** Whether inotify is asked beside polling. */
+  readonly watch: boolean;
+  /** Longest pause between looks at a file that was active of late, and at the folders. */
+  readonly pollMs?: number;
   readonly multiline?: MultilineConfig;
 }
 
-/** How lines are joined to records; at least one pattern is there. */
+/** How lines are joined to records; at least one pattern (rules/pattern) is there. */
 export interface MultilineConfig {
-  readonly startPattern?: RegExp;
-  readonly continuePattern?: RegExp;
+  readonly startPattern?: string;
+  readonly continuePattern?: string;
   readonly timeoutMs: number;
 }
 
@@ -154,6 +162,18 @@ export interface RelpSourceConfig {
   readonly maxSessions: number;
   /** 0: never. */
   readonly idleTimeoutMs: number;
+}
+
+/** An HTTP server for what can only push. */
+export interface WebhookSourceConfig extends RecordConfig {
+  readonly type: "webhook";
+  readonly listen: HostPort | { readonly path: string };
+  readonly path: string;
+  /** File with the tokens that callers show. */
+  readonly tokenFile?: string;
+  readonly tls?: TlsConfig;
+  readonly maxBodyBytes: number;
+  readonly maxConnections: number;
 }
 
 /** TLS on one end, switched on. */

@@ -27,6 +27,12 @@ export const sourceDefaults = {
   multilineTimeoutMs: 1 * second,
 } as const;
 
+/** Keys of the `file` source alone. */
+export const fileSourceDefaults = { stripCarriageReturn: false, format: "plain", watch: true } as const;
+
+/** Keys of the `webhook` source. A body of 1 MiB is some thousand records. */
+export const webhookDefaults = { path: "/", maxBodyBytes: 1 * mib, maxConnections: 256 } as const;
+
 /** Keys of the `relp` source. The size is rsyslog's usual message limit made roomy; 2,000 sessions are a fleet. */
 export const relpSourceDefaults = {
   maxDataBytes: 128 * kib,

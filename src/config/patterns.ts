@@ -25,8 +25,3 @@ export function programText(about: About): z.ZodType<string, string> {
 export function patternText(about: About): z.ZodType<string, string> {
   return parsedText((pattern) => new Pattern(pattern).source, about);
 }
-
-/** A regular expression of the file source. @throws with the reason when it cannot be compiled */
-export function compilePattern(source: string): RegExp {
-  return new RegExp(source, "u");
-}

@@ -20,6 +20,7 @@ import {
   defaultPriority,
   defaults,
   fileSinkDefaults,
+  fileSourceDefaults,
   networkSinkDefaults,
   relpSinkDefaults,
   relpSourceDefaults,
@@ -122,7 +123,16 @@ function sourceOf(kind: string, rest: string): SourceConfig {
   switch (kind) {
     case "file":
       if (rest === "") throw new Error("the path is missing; write file:/var/log/*.log");
-      return { type: "file", include: [rest], exclude: [], start, longLines, maxLineBytes, ...record };
+      return {
+        type: "file",
+        include: [rest],
+        exclude: [],
+        start,
+        longLines,
+        maxLineBytes,
+        ...fileSourceDefaults,
+        ...record,
+      };
     case "stdin":
       refuseRest(rest);
       return { type: "stdin", maxLineBytes, ...record };

@@ -1,7 +1,7 @@
 /** The keys of each type of source. A new type is one line in the table at the end, and one in `types.ts`. */
 import { z } from "zod";
 import { facilityName, parseFacility, parseSeverity, severityName } from "../formats/priority.ts";
-import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
+import { parseHostPort, parseSocketPath, parseSyslogAddress, parseWebhookAddress } from "./address.ts";
 import type {
   AuditSourceConfig,
   FileSourceConfig,
@@ -13,9 +13,18 @@ import type {
   StdinSourceConfig,
   SyslogSourceConfig,
   TapSourceConfig,
+  WebhookSourceConfig,
 } from "./config.ts";
-import { defaultPorts, defaultPriority, defaults, relpSourceDefaults, sourceDefaults } from "./defaults.ts";
-import { compilePattern, globText, programText } from "./patterns.ts";
+import {
+  defaultPorts,
+  defaultPriority,
+  defaults,
+  fileSourceDefaults,
+  relpSourceDefaults,
+  sourceDefaults,
+  webhookDefaults,
+} from "./defaults.ts";
+import { globText, patternText, programText } from "./patterns.ts";
 import { serverTlsSchema } from "./tls.ts";
 import { sourceTypes } from "./types.ts";
 import { typedParts } from "./parts.ts";
@@ -56,11 +65,11 @@ const maxLineKey = (about: string): z.ZodType<number, string | undefined> =>
 const splitLines = "Longest line; longer ones are split.";
 
 const multilineSchema = z.strictObject({
-  startPattern: parsedText(compilePattern, {
+  startPattern: patternText({
     about: "A line that matches begins a record; the others belong to the record before.",
     example: "^\\S",
   }).exactOptional(),
-  continuePattern: parsedText(compilePattern, {
+  continuePattern: patternText({
     about: "A line that matches belongs to the record before.",
     example: "^\\s",
   }).exactOptional(),
@@ -89,10 +98,23 @@ const fileSchema = z.strictObject({
   longLines: choice(["truncate", "split", "skip"], {
     about: "What is done with longer lines; split is the only choice that loses nothing.",
   }).prefault(sourceDefaults.longLines),
+  stripCarriageReturn: flag({ about: "Leave out a CR before the LF." }).prefault(
+    fileSourceDefaults.stripCarriageReturn,
+  ),
+  format: choice(["plain", "cri", "docker"], {
+    about: "What a line is: the record itself, or a container runtime's line around (a part of) it.",
+  }).prefault(fileSourceDefaults.format),
+  watch: flag({ about: "Ask inotify beside polling; false where it is of no use (NFS, some overlays)." })
+    .prefault(fileSourceDefaults.watch),
+  pollInterval: duration(10, 60_000, {
+    about: "Longest pause between looks at a file that was active of late, and at the folders; default: 1s.",
+    example: "1s",
+  }).exactOptional(),
   multiline: multilineSchema.exactOptional(),
   ...recordKeys,
 }).transform((keys): FileSourceConfig => {
   const { type, include, exclude = [], start, maxLine: maxLineBytes, longLines, multiline, program } = keys;
+  const { stripCarriageReturn, format, watch, pollInterval: pollMs } = keys;
   return {
     type,
     include,
@@ -100,8 +122,11 @@ const fileSchema = z.strictObject({
     start,
     maxLineBytes,
     longLines,
+    stripCarriageReturn,
+    format,
+    watch,
     priority: priorityOf(keys),
-    ...given({ multiline, program }),
+    ...given({ multiline, program, pollMs }),
   };
 });
 
@@ -217,6 +242,38 @@ const relpSchema = z.strictObject({
   ...given({ tls: keys.tls }),
 }));
 
+const webhookSchema = z.strictObject({
+  type: z.literal("webhook").meta({
+    description: "HTTP POST of lines or JSON, answered with 200 when the spool has it.",
+  }),
+  listen: parsedText(parseWebhookAddress, {
+    about: "host:port or unix:PATH. Beyond this machine tls with ca (client certificates) or tokenFile is needed.",
+    example: "127.0.0.1:8514",
+  }),
+  path: parsedText(parseWebhookPath, { about: "The path that is served." }).prefault(webhookDefaults.path),
+  tokenFile: text({
+    about: "File (mode 0600) with the tokens that callers show, one per line: Authorization: Bearer TOKEN.",
+    example: "/etc/agent/webhook.token",
+  }).exactOptional(),
+  tls: serverTlsSchema.exactOptional(),
+  maxBody: size(kib, 16 * kib * kib, { about: "Longest body, before and after it is unpacked." })
+    .prefault(sizeText(webhookDefaults.maxBodyBytes)),
+  maxConnections: count(1, 10_000, { about: "Connections at once; more are told to come again." })
+    .prefault(webhookDefaults.maxConnections),
+  ...recordKeys,
+}).transform((keys): WebhookSourceConfig => {
+  const { type, listen, path, tokenFile, tls, maxBody: maxBodyBytes, maxConnections, program } = keys;
+  return {
+    type,
+    listen,
+    path,
+    maxBodyBytes,
+    maxConnections,
+    priority: priorityOf(keys),
+    ...given({ tokenFile, tls, program }),
+  };
+});
+
 /** Every source of this version. */
 export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = typedParts<SourceConfig>(
   [
@@ -228,10 +285,16 @@ export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = t
     auditSchema,
     syslogSchema,
     relpSchema,
+    webhookSchema,
   ],
   sourceTypes,
   "Where records come from. The names are yours; each has its own position.",
 );
+
+function parseWebhookPath(path: string): string {
+  if (!/^\/[!->@-~]*$/.test(path) || path.includes("#")) throw new Error(`"${path}" is not a path; it begins with "/"`);
+  return path;
+}
 
 function priorityOf(keys: { readonly severity: number; readonly facility: number }): number {
   return keys.facility * 8 + keys.severity;

@@ -2,11 +2,13 @@
 import type {
   AgentConfig,
   AuditSourceConfig,
+  FileSourceConfig,
   KernelSourceConfig,
   RelpSourceConfig,
   SourceConfig,
   StdinSourceConfig,
   TapSourceConfig,
+  WebhookSourceConfig,
 } from "../config/config.ts";
 import type { Source } from "../pipeline/source.ts";
 import { openLog } from "../system/log.ts";
@@ -23,7 +25,7 @@ export async function openSource(
   const { once } = options;
   switch (config.type) {
     case "file":
-      return (await import("../sources/file/file_source.ts")).openFileSource({ id, once, hostname, ...config, report });
+      return await openFile(id, config, hostname, once);
     case "kernel":
       return await openKernel(id, config, whole, options);
     case "journal": {
@@ -38,6 +40,8 @@ export async function openSource(
       return await openTap(id, config, hostname, once);
     case "relp":
       return await openRelp(id, config, options.version);
+    case "webhook":
+      return await openWebhook(id, config, hostname);
     case "syslog":
       return (await import("../sources/syslog/source.ts")).openSyslogSource({ id, hostname, ...config });
   }
@@ -46,6 +50,20 @@ export async function openSource(
 /** What sources have to say about their files. */
 function report({ level, text }: { level: "debug" | "info" | "warning" | "error"; text: string }): void {
   openLog("file")[level](text);
+}
+
+async function openFile(id: string, config: FileSourceConfig, hostname: string, once: boolean): Promise<Source> {
+  const { openFileSource } = await import("../sources/file/file_source.ts");
+  const { pollMs, ...rest } = config;
+  const tuning = pollMs === undefined ? {} : { tuning: { maxPollMs: pollMs, sweepMs: pollMs } };
+  return openFileSource({ id, once, hostname, ...rest, ...tuning, report });
+}
+
+async function openWebhook(id: string, config: WebhookSourceConfig, hostname: string): Promise<Source> {
+  const { openWebhookSource } = await import("../sources/webhook/source.ts");
+  const source = await openWebhookSource({ id, hostname, ...config, program: config.program ?? "webhook" });
+  openLog("webhook").info(`listening on ${source.address}${config.tls === undefined ? "" : " (TLS)"}`);
+  return source;
 }
 
 async function openKernel(

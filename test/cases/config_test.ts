@@ -129,7 +129,7 @@ Deno.test("parseConfig() tells all mistakes at once, by line and key, with what 
 sources:
   a: {type: file, include: /x.log, maxLine: 65536}
   b:
-    type: webhook
+    type: kubernetesAudit
   c: {type: kernl}
 sinks:
   r:

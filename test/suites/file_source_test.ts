@@ -645,7 +645,7 @@ filesCase("begins a file anew whose position is damaged, and goes on with the ot
 filesCase("joins lines by what begins a record, and flushes the last one after its timeout", async (folder, base) => {
   const path = join(folder, "a.log");
   append(path, "2026 one\n  at a\n  at b\n2026 two\n2026 three\n  at c\n");
-  const multiline = { startPattern: /^\d{4} /, timeoutMs: 300 };
+  const multiline = { startPattern: "^\\d{4} ", timeoutMs: 300 };
   const reader = new Reader(folder, { ...base, multiline });
   await reader.expect(["2026 one\n  at a\n  at b", "2026 two", "2026 three\n  at c"]);
   append(path, "2026 four\n");
@@ -661,7 +661,7 @@ filesCase("joins lines by what continues a record, within the bound of its size"
     ...base,
     once: true,
     maxLineBytes: 2_048,
-    multiline: { continuePattern: /^\s+\S/, timeoutMs: 60_000 },
+    multiline: { continuePattern: "^\\s+\\S", timeoutMs: 60_000 },
   });
   await reader.ended();
   assert.deepEqual(reader.records.join("\n").split("\n"), ["Error", ...stack, "done", ""]);

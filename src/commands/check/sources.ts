@@ -1,8 +1,16 @@
 /** Whether sources can be read and addresses can be listened on. */
 import { dirname } from "node:path";
-import type { AgentConfig, FileSourceConfig, HostPort, SourceConfig } from "../../config/config.ts";
+import type {
+  AgentConfig,
+  FileSourceConfig,
+  HostPort,
+  SourceConfig,
+  WebhookSourceConfig,
+} from "../../config/config.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery } from "../../sources/file/discovery.ts";
+import { isLocal } from "../../sources/webhook/source.ts";
+import { TokenFile } from "../../sources/webhook/token.ts";
 import { formatAddress } from "../../tls/dial.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 import { complaintOfFolder } from "./folder.ts";
@@ -29,9 +37,28 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
       return [checkSocket(subject, source.socket)];
     case "relp":
       return [checkPort(subject, source.listen, "tcp")];
+    case "webhook":
+      if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
+      return [checkPort(subject, source.listen, "tcp"), ...checkCallers(subject, source)];
     case "syslog":
       if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
       return [checkPort(subject, source.listen, source.listen.transport)];
+  }
+}
+
+/** Who may push to a webhook. */
+function checkCallers(subject: string, { listen, tls, tokenFile }: WebhookSourceConfig): readonly Finding[] {
+  const findings = tokenFile === undefined ? [] : [checkToken(`${subject}.tokenFile`, tokenFile)];
+  if (isLocal(listen) || tls?.ca !== undefined || tokenFile !== undefined) return findings;
+  return [broken(subject, "anybody could push", "listen on 127.0.0.1, or set tls.ca or tokenFile")];
+}
+
+function checkToken(subject: string, path: string): Finding {
+  try {
+    new TokenFile(path, () => {});
+    return fine(subject, `"${path}" can be used`);
+  } catch (error) {
+    return broken(subject, errorText(error), "make it with mode 0600");
   }
 }
 

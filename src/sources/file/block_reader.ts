@@ -12,8 +12,8 @@ import {
   nulRun,
   stripCarriageReturns,
 } from "./line_cutter.ts";
-import { type Joined, joinLines } from "./multiline.ts";
-import type { FileEvent, MultilineOptions } from "./options.ts";
+import { type Joined, joinLines, type JoinRules } from "./multiline.ts";
+import type { FileEvent } from "./options.ts";
 import type { TailedFile } from "./tailed_file.ts";
 
 /** What all files of a source share while they are read. */
@@ -90,7 +90,7 @@ class BlockReader {
     return { ...cut, count: cut.count + 1, next: this.#end };
   }
 
-  #join(cut: Cut, multiline: MultilineOptions): Joined {
+  #join(cut: Cut, multiline: JoinRules): Joined {
     const { maxLineBytes } = this.#context.rules;
     const ends = this.#isLast() && this.#flush !== "nothing" || cut.stop === "long" || cut.stop === "nul";
     const joined = joinLines(this.#block, cut.count, multiline, maxLineBytes, ends);

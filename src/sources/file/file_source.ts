@@ -20,13 +20,13 @@ import type { BatchLimits, Source } from "../../pipeline/source.ts";
 import { BlockPool } from "./block.ts";
 import type { Flush, ReadContext } from "./block_reader.ts";
 import { Hints } from "./hints.ts";
+import { compileJoinRules } from "./multiline.ts";
 import {
   defaultMaxLineBytes,
   defaultTuning,
   type FileEvent,
   type FileSourceOptions,
   type FileTuning,
-  type MultilineOptions,
 } from "./options.ts";
 import { Roster } from "./roster.ts";
 import { Schedule } from "./schedule.ts";
@@ -277,23 +277,10 @@ function readContext(options: FileSourceOptions, tuning: FileTuning, limits: Bat
       maxLineBytes,
       longLines: options.longLines ?? "split",
       stripCarriageReturn: options.stripCarriageReturn ?? false,
-      multiline: options.multiline === undefined ? undefined : stateless(options.multiline),
+      multiline: options.multiline === undefined ? undefined : compileJoinRules(options.multiline),
     },
     origin: { source: id, host: hostname, priority: priority ?? defaultPriority },
     report: options.report,
-  };
-}
-
-/** Patterns without the flags `g` and `y`, which make `test` remember where it was. */
-function stateless({ startPattern, continuePattern, timeoutMs }: MultilineOptions): MultilineOptions {
-  if (startPattern === undefined && continuePattern === undefined) {
-    throw new RangeError("Cannot join lines: neither startPattern nor continuePattern is set");
-  }
-  const plain = (pattern: RegExp): RegExp => new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
-  return {
-    timeoutMs,
-    ...(startPattern === undefined ? {} : { startPattern: plain(startPattern) }),
-    ...(continuePattern === undefined ? {} : { continuePattern: plain(continuePattern) }),
   };
 }
 

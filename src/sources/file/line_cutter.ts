@@ -3,14 +3,15 @@
  * decided by the caller.
  */
 import type { Block } from "./block.ts";
-import type { LongLines, MultilineOptions } from "./options.ts";
+import type { JoinRules } from "./multiline.ts";
+import type { LongLines } from "./options.ts";
 
 /** How records are cut. */
 export interface CutRules {
   readonly maxLineBytes: number;
   readonly longLines: LongLines;
   readonly stripCarriageReturn: boolean;
-  readonly multiline: MultilineOptions | undefined;
+  readonly multiline: JoinRules | undefined;
 }
 
 /** What {@linkcode cutLines} found. */

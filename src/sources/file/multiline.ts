@@ -1,6 +1,23 @@
 /** Joins neighbouring lines to one record. Joined lines lie side by side in the file: joining moves boundaries only. */
 import type { Block } from "./block.ts";
+import { Pattern } from "../../rules/pattern/pattern.ts";
 import type { MultilineOptions } from "./options.ts";
+
+/** Patterns ready to be used, in time proportional to the line whatever they are. */
+export interface JoinRules {
+  readonly startPattern: Pattern | undefined;
+  readonly continuePattern: Pattern | undefined;
+}
+
+/** @throws when there is no pattern, or one cannot be read */
+export function compileJoinRules({ startPattern, continuePattern }: MultilineOptions): JoinRules {
+  if (startPattern === undefined && continuePattern === undefined) {
+    throw new RangeError("Cannot join lines: neither startPattern nor continuePattern is set");
+  }
+  const compile = (source: string | undefined): Pattern | undefined =>
+    source === undefined ? undefined : new Pattern(source);
+  return { startPattern: compile(startPattern), continuePattern: compile(continuePattern) };
+}
 
 /** What {@linkcode joinLines} made. */
 export interface Joined {
@@ -19,7 +36,7 @@ export interface Joined {
 export function joinLines(
   block: Block,
   count: number,
-  options: MultilineOptions,
+  rules: JoinRules,
   maxBytes: number,
   flush: boolean,
 ): Joined {
@@ -39,7 +56,7 @@ export function joinLines(
     const start = bounds[2 * line]!;
     const end = bounds[2 * line + 1]!;
     if (open >= 0) {
-      if (end - bounds[2 * open]! <= maxBytes && !beginsRecord(bytes, start, end, options)) continue;
+      if (end - bounds[2 * open]! <= maxBytes && !beginsRecord(bytes, start, end, rules)) continue;
       close(line - 1);
       next = start;
     }
@@ -52,12 +69,8 @@ export function joinLines(
   return { count: records, next, spans };
 }
 
-function beginsRecord(bytes: Uint8Array, start: number, end: number, options: MultilineOptions): boolean {
-  const text = decoder.decode(bytes.subarray(start, Math.min(end, start + patternBytes)));
-  if (options.continuePattern !== undefined && options.continuePattern.test(text)) return false;
-  return options.startPattern === undefined || options.startPattern.test(text);
+function beginsRecord(bytes: Uint8Array, start: number, end: number, rules: JoinRules): boolean {
+  const { startPattern, continuePattern } = rules;
+  if (continuePattern !== undefined && continuePattern.test(bytes, start, end)) return false;
+  return startPattern === undefined || startPattern.test(bytes, start, end);
 }
-
-/** Patterns see the beginning of a line only: that is what they are about, and it bounds their time. */
-const patternBytes = 1_024;
-const decoder = new TextDecoder();

@@ -1,14 +1,16 @@
 /** What the file source is told, what it reports, and the figures it works with. */
 
+import type { ContainerFormat } from "../../formats/container_line.ts";
+
 /** What to do with lines that are longer than `maxLineBytes`. */
 export type LongLines = "truncate" | "split" | "skip";
 
 /** Joins lines to one record: stack traces, for example. At least one of the patterns is needed. */
 export interface MultilineOptions {
-  /** A line that matches begins a record; lines that do not belong to the record before. */
-  readonly startPattern?: RegExp;
+  /** A line that matches begins a record; lines that do not belong to the record before. As `rules/pattern` reads it. */
+  readonly startPattern?: string;
   /** A line that matches belongs to the record before. */
-  readonly continuePattern?: RegExp;
+  readonly continuePattern?: string;
   /** A record is complete when nothing was added for so long; milliseconds, > 0. */
   readonly timeoutMs: number;
 }
@@ -30,6 +32,8 @@ export interface FileSourceOptions {
   /** Default `split`: the only choice that loses nothing. */
   readonly longLines?: LongLines;
   readonly multiline?: MultilineOptions;
+  /** What a line is: the record, or a container runtime's line with (a part of) the record inside. Default `plain`. */
+  readonly format?: "plain" | ContainerFormat;
   /** Drops one CR before the LF; default false: bytes are kept. */
   readonly stripCarriageReturn?: boolean;
   /** Host of the records. */

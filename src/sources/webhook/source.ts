@@ -184,7 +184,8 @@ class Webhook implements WebhookSource {
     if (this.#turnedAway++ === 0 && !this.#stopping) {
       log.warning(`turned a caller of ${this.id} away: ${this.#sockets.size} connections are open, the limit`);
     }
-    socket.end("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    const status = this.#stopping ? "503 Service Unavailable" : "429 Too Many Requests";
+    socket.end(`HTTP/1.1 ${status}\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     const timer = setTimeout(() => socket.destroy(), 1_000);
     socket.once("close", () => clearTimeout(timer));
     socket.resume();
