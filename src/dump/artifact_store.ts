@@ -1,0 +1,280 @@
+/**
+ * Artifacts from the collector's hand to the work file: unpacked, redacted, compressed, encrypted, in one stream. No
+ * byte that was not redacted is ever kept. Each is compressed once, here, as the gzip member that it will be in the
+ * bundle: its size there is known before the bundle is written.
+ */
+import { createHash } from "node:crypto";
+import type { Artifact, ArtifactKind } from "./collector.ts";
+import { gunzip, gzip, inLargeChunks } from "./gzip_stream.ts";
+import type { RedactionCount, Redactor } from "./redaction.ts";
+import { type KeptBytes, type WorkFile, WorkFullError } from "./work_file.ts";
+
+/** What a file of the bundle holds, and how it is kept. */
+export interface KeptContent {
+  /** Size and SHA-256 (lower-case hexadecimal) of the file, as it will be extracted. */
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  /** `plain`: small, as it is. `member`: compressed for the bundle. `packed`: the file itself is a .gz. */
+  readonly form: "plain" | "member" | "packed";
+  readonly body: KeptBytes;
+}
+
+/** An artifact that is safe. */
+export interface StoredArtifact {
+  /** Below the node's folder: redacted, safe to extract, unique. */
+  readonly path: string;
+  readonly kind: ArtifactKind;
+  readonly origin: string;
+  readonly bytesIn: number;
+  readonly redactions: readonly RedactionCount[];
+  readonly taken?: Date;
+  readonly content: KeptContent;
+  /** Why it is not whole; what is there came before. */
+  readonly partial?: string;
+}
+
+/** An artifact that could not be made safe: nothing of it was kept. */
+export interface DroppedArtifact {
+  readonly path: string;
+  readonly kind: ArtifactKind;
+  readonly origin: string;
+  readonly bytesIn: number;
+  readonly dropped: string;
+}
+
+/** How artifacts are kept. */
+export interface StoreOptions {
+  readonly work: WorkFile;
+  readonly redactor: Redactor;
+  /** gzip level, 1..9. */
+  readonly level: number;
+  /** Longest content of one artifact; the rest is left out and said. */
+  readonly maxArtifactBytes: number;
+}
+
+/** Takes artifacts of one node. */
+export class ArtifactStore {
+  readonly #options: StoreOptions;
+  readonly #paths = new Set<string>();
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+  }
+
+  /** A path that is safe to extract anywhere, redacted and not yet taken. */
+  claimPath(wanted: string): string {
+    const safe = safePath(this.#options.redactor.redactText(wanted));
+    for (let n = 1;; n++) {
+      const path = n === 1 ? safe : numbered(safe, n);
+      if (this.#paths.has(path.toLowerCase())) continue;
+      this.#paths.add(path.toLowerCase());
+      return path;
+    }
+  }
+
+  /**
+   * Reads the artifact to its end, or until `signal` aborts: what came until then is kept, and called partial.
+   * @throws {WorkFullError} when there is no room
+   */
+  async store(artifact: Artifact, signal: AbortSignal): Promise<StoredArtifact | DroppedArtifact> {
+    const { redactor } = this.#options;
+    const path = this.claimPath(artifact.path);
+    const about = { path, kind: artifact.kind, origin: redactor.redactText(artifact.origin) };
+    const source = new Source(artifact.content, this.#options.maxArtifactBytes, signal);
+    const packed = artifact.encoding === "gzip";
+    try {
+      const unpacked = packed ? source.expanded() : source.bytes();
+      const redacted = redactor.redact(unpacked, { path: artifact.path, kind: artifact.kind });
+      const content = await keepContent(redacted.content, packed, this.#options);
+      const { bytesIn, failure } = source;
+      return {
+        ...about,
+        bytesIn,
+        redactions: redacted.counts(),
+        content,
+        ...(artifact.taken === undefined ? {} : { taken: artifact.taken }),
+        ...(failure === undefined ? {} : { partial: redactor.redactText(failure) }),
+      };
+    } catch (error) {
+      if (error instanceof WorkFullError) throw error;
+      // The message of a redactor may hold what it stumbled over: its class is all that is told.
+      const kind = error instanceof Error ? error.name : "error";
+      return { ...about, bytesIn: source.bytesIn, dropped: `it could not be redacted (${kind})` };
+    }
+  }
+
+  /** Keeps text of our own that is already redacted, such as `NAME.error`. */
+  async storeOwn(path: string, text: string, origin: string): Promise<StoredArtifact> {
+    const bytes = new TextEncoder().encode(text);
+    const content = await keepContent(once(bytes), false, this.#options);
+    return { path: this.claimOwnPath(path), kind: "text", origin, bytesIn: bytes.length, redactions: [], content };
+  }
+
+  /** As {@linkcode claimPath}, for a path that was redacted before. */
+  claimOwnPath(safe: string): string {
+    for (let n = 1;; n++) {
+      const path = n === 1 ? safe : numbered(safe, n);
+      if (this.#paths.has(path.toLowerCase())) continue;
+      this.#paths.add(path.toLowerCase());
+      return path;
+    }
+  }
+}
+
+/** The bytes of the file in the bundle, as extracted. */
+export function contentBytes(content: KeptContent): AsyncIterable<Uint8Array> {
+  return content.form === "member" ? gunzip(content.body.read()) : content.body.read();
+}
+
+/** What a reader of the file wants to see: unpacked where it is a .gz. */
+export function contentText(content: KeptContent): AsyncIterable<Uint8Array> {
+  return content.form === "plain" ? content.body.read() : gunzip(content.body.read());
+}
+
+/** Keeps bytes that are safe; small ones as they are, others compressed. */
+export async function keepContent(
+  safe: AsyncIterable<Uint8Array>,
+  packed: boolean,
+  { work, level }: Pick<StoreOptions, "work" | "level">,
+): Promise<KeptContent> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  const keeper = work.keep();
+  const count = (bytes: Uint8Array): void => {
+    hash.update(bytes);
+    sizeBytes += bytes.length;
+  };
+  if (packed) {
+    for await (const bytes of gzip(safe, level)) {
+      count(bytes);
+      keeper.write(bytes);
+    }
+    return { sizeBytes, sha256: hash.digest("hex"), form: "packed", body: keeper.end() };
+  }
+  const chunks = inLargeChunks(counted(safe, count));
+  const first = await chunks.next();
+  if (first.done || first.value.length <= maxPlainBytes) {
+    if (!first.done) keeper.write(first.value);
+    for await (const bytes of chunks) keeper.write(bytes);
+    if (sizeBytes <= maxPlainBytes) {
+      return { sizeBytes, sha256: hash.digest("hex"), form: "plain", body: keeper.end() };
+    }
+  }
+  for await (const bytes of gzip(resumed(first.done ? undefined : first.value, chunks), level)) keeper.write(bytes);
+  return { sizeBytes, sha256: hash.digest("hex"), form: "member", body: keeper.end() };
+}
+
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  count: (bytes: Uint8Array) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const bytes of content) {
+    count(bytes);
+    yield bytes;
+  }
+}
+
+async function* resumed(
+  first: Uint8Array | undefined,
+  rest: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (first !== undefined) yield first;
+  yield* rest;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield await Promise.resolve(bytes);
+}
+
+/** The collector's bytes: its errors end them, and are kept apart from those of redaction. */
+class Source {
+  bytesIn = 0;
+  failure: string | undefined;
+  readonly #content: AsyncIterable<Uint8Array>;
+  readonly #maxBytes: number;
+  readonly #signal: AbortSignal;
+
+  constructor(content: AsyncIterable<Uint8Array>, maxBytes: number, signal: AbortSignal) {
+    this.#content = content;
+    this.#maxBytes = maxBytes;
+    this.#signal = signal;
+  }
+
+  async *bytes(): AsyncGenerator<Uint8Array> {
+    const iterator = this.#content[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const result = await nextUnlessAborted(iterator, this.#signal);
+        if (result === "aborted") this.failure ??= "the deadline came; what was there before it is kept";
+        if (result === "aborted" || result.done) return;
+        this.bytesIn += result.value.length;
+        if (this.bytesIn > this.#maxBytes) {
+          this.failure = `longer than ${this.#maxBytes} bytes; the rest is left out`;
+          return;
+        }
+        yield result.value;
+      }
+    } catch (error) {
+      this.failure = error instanceof Error ? error.message : String(error);
+    } finally {
+      void iterator.return?.().then(undefined, () => {});
+    }
+  }
+
+  /** Unpacked, at most `maxBytes` of it: a bomb ends there. */
+  async *expanded(): AsyncGenerator<Uint8Array> {
+    let sizeBytes = 0;
+    try {
+      for await (const bytes of gunzip(this.bytes())) {
+        sizeBytes += bytes.length;
+        if (sizeBytes > this.#maxBytes) {
+          this.failure = `longer than ${this.#maxBytes} bytes unpacked; the rest is left out`;
+          return;
+        }
+        yield bytes;
+      }
+    } catch (error) {
+      this.failure ??= `cannot be unpacked: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+}
+
+/** The next value, unless `signal` aborts first; then there is a moment for what is already on its way. */
+export async function nextUnlessAborted<T>(
+  iterator: AsyncIterator<T>,
+  signal: AbortSignal,
+): Promise<IteratorResult<T> | "aborted"> {
+  const aborted = Promise.withResolvers<"aborted">();
+  const onAbort = (): void => void setTimeout(() => aborted.resolve("aborted"), abortGraceMs);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([iterator.next(), aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** No `..`, no control characters, no absolute path, no segment over 120 bytes: extracts the same everywhere. */
+function safePath(path: string): string {
+  const segments = path.split("/").filter((one) => one !== "" && one !== ".").map((segment) => {
+    const plain = segment === ".." ? "__" : segment.replace(/[^\p{L}\p{N}._+=@%,:~ -]/gu, "_").replace(/^[- ]/, "_");
+    return shortened(plain);
+  });
+  return segments.length === 0 ? "unnamed" : segments.join("/");
+}
+
+function shortened(segment: string): string {
+  if (new TextEncoder().encode(segment).length <= 120) return segment;
+  const digest = createHash("sha256").update(segment).digest("hex").slice(0, 10);
+  const extension = /\.[A-Za-z0-9]{1,8}$/.exec(segment)?.[0] ?? "";
+  return `${[...segment].slice(0, 25).join("")}~${digest}${extension}`;
+}
+
+function numbered(path: string, n: number): string {
+  const dot = path.lastIndexOf(".");
+  return dot > path.lastIndexOf("/") + 1 ? `${path.slice(0, dot)}~${n}${path.slice(dot)}` : `${path}~${n}`;
+}
+
+const maxPlainBytes = 32 * 1024;
+const abortGraceMs = 400;
