@@ -18,6 +18,8 @@ export interface ArtifactReport {
   readonly sha256: string;
   readonly status: DumpStatus;
   readonly redactions: readonly RedactionCount[];
+  /** Why it is not whole, or not there; redacted. */
+  readonly reason?: string;
   /** What was cut: bytes and lines of the oldest part. */
   readonly trimmed?: { readonly bytes: number; readonly lines: number };
   /** ISO 8601; where the evidence is not of now. */
@@ -30,6 +32,8 @@ export interface CollectorReport {
   readonly summary: string;
   readonly optional: boolean;
   readonly status: DumpStatus;
+  /** Evidence that the dump was meant to have is not in it, or not whole: one of these makes the dump incomplete. */
+  readonly missing: boolean;
   /** ISO 8601, UTC. */
   readonly start: string;
   readonly durationMs: number;
@@ -60,6 +64,15 @@ export interface Analyser {
   analyse(read: (path: string) => Promise<string | undefined>, paths: readonly string[]): Promise<readonly Finding[]>;
 }
 
+/** What a dump cost the machine. */
+export interface DumpCost {
+  /** Peak of the resident set of this process, bytes; 0 where it is unknown. */
+  readonly peakMemoryBytes: number;
+  /** Bytes of the work file: redacted, compressed, encrypted. */
+  readonly workBytes: number;
+  readonly jobs: number;
+}
+
 /** One machine in the dump. */
 export interface NodeReport {
   /** Folder below `nodes/`. */
@@ -80,6 +93,7 @@ export interface DumpReport {
   readonly start: string;
   readonly durationMs: number;
   readonly redacted: boolean;
+  readonly cost: DumpCost;
   /** Every required collector ended ok, on every node. */
   readonly complete: boolean;
   readonly nodes: readonly NodeReport[];
