@@ -153,14 +153,11 @@ export async function keepContent(
   }
   const chunks = inLargeChunks(counted(safe, count));
   const first = await chunks.next();
-  if (first.done || first.value.length <= maxPlainBytes) {
+  if (first.done || first.value.length <= maxPlainBytes) { // a chunk below 64 KiB is the last one
     if (!first.done) keeper.write(first.value);
-    for await (const bytes of chunks) keeper.write(bytes);
-    if (sizeBytes <= maxPlainBytes) {
-      return { sizeBytes, sha256: hash.digest("hex"), form: "plain", body: keeper.end() };
-    }
+    return { sizeBytes, sha256: hash.digest("hex"), form: "plain", body: keeper.end() };
   }
-  for await (const bytes of gzip(resumed(first.done ? undefined : first.value, chunks), level)) keeper.write(bytes);
+  for await (const bytes of gzip(resumed(first.value, chunks), level)) keeper.write(bytes);
   return { sizeBytes, sha256: hash.digest("hex"), form: "member", body: keeper.end() };
 }
 
@@ -174,11 +171,8 @@ async function* counted(
   }
 }
 
-async function* resumed(
-  first: Uint8Array | undefined,
-  rest: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  if (first !== undefined) yield first;
+async function* resumed(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first;
   yield* rest;
 }
 
@@ -239,21 +233,36 @@ class Source {
   }
 }
 
-/** The next value, unless `signal` aborts first; then there is a moment for what is already on its way. */
+/** The next value, unless `signal` aborts first; then there is one moment more for what is already on its way. */
 export async function nextUnlessAborted<T>(
   iterator: AsyncIterator<T>,
   signal: AbortSignal,
 ): Promise<IteratorResult<T> | "aborted"> {
   const aborted = Promise.withResolvers<"aborted">();
-  const onAbort = (): void => void setTimeout(() => aborted.resolve("aborted"), abortGraceMs);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const onAbort = (): void => {
+    const graceMs = graceLeftMs(signal);
+    if (graceMs <= 0) aborted.resolve("aborted");
+    else timer = setTimeout(() => aborted.resolve("aborted"), graceMs);
+  };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
   try {
+    if (signal.aborted && graceLeftMs(signal) <= 0) return "aborted"; // an endless content that does not listen ends here
     return await Promise.race([iterator.next(), aborted.promise]);
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+function graceLeftMs(signal: AbortSignal): number {
+  const since = abortedAtMs.get(signal) ?? performance.now();
+  abortedAtMs.set(signal, since);
+  return since + abortGraceMs - performance.now();
+}
+
+const abortedAtMs = new WeakMap<AbortSignal, number>();
 
 /** No `..`, no control characters, no absolute path, no segment over 120 bytes: extracts the same everywhere. */
 function safePath(path: string): string {
