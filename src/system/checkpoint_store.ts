@@ -22,8 +22,9 @@ import { openLog } from "./log.ts";
 export class CheckpointStore implements Checkpoints, AsyncDisposable {
   readonly #folder: string;
   readonly #files = new Map<string, CheckpointFile>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #syncing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   /** @param folder made where it is missing */
   constructor(folder: string) {
@@ -37,11 +38,12 @@ export class CheckpointStore implements Checkpoints, AsyncDisposable {
 
   commit(id: string, position: Position): void {
     this.#file(id).append(position);
-    this.#timer ??= setInterval(() => this.#syncAll(), 1_000);
+    this.#syncSoon();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
+    this.#closed = true;
+    clearTimeout(this.#timer);
     this.#syncAll();
     await this.#syncing;
     for (const file of this.#files.values()) file.close();
@@ -54,6 +56,16 @@ export class CheckpointStore implements Checkpoints, AsyncDisposable {
       this.#files.set(id, file);
     }
     return file;
+  }
+
+  /** A second after a commit; an idle store wakes nobody. What could not be synced is tried again. */
+  #syncSoon(): void {
+    this.#timer ??= setTimeout(async () => {
+      this.#syncAll();
+      await this.#syncing;
+      this.#timer = undefined;
+      if (!this.#closed && [...this.#files.values()].some(({ dirty }) => dirty)) this.#syncSoon();
+    }, 1_000);
   }
 
   #syncAll(): void {
@@ -96,6 +108,11 @@ class CheckpointFile {
       }
       this.#unsaved = pending;
     }
+  }
+
+  /** Whether something is not on disk for sure. */
+  get dirty(): boolean {
+    return this.#dirty;
   }
 
   async sync(): Promise<void> {

@@ -9,6 +9,7 @@
 import { pause } from "../../pipeline/backoff.ts";
 import { type Batch, batchOfLines, type Origin } from "../../pipeline/batch.ts";
 import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
+import { DropCounter } from "../../pipeline/drops.ts";
 import type { BatchLimits, Source } from "../../pipeline/source.ts";
 import { BootClock, readBootId } from "../../system/boot.ts";
 import { openLog } from "../../system/log.ts";
@@ -43,16 +44,22 @@ export interface KernelSourceOptions {
 /** Opens the source. Reading fails where the device cannot be opened (it asks for CAP_SYSLOG). */
 export function openKernelSource(options: KernelSourceOptions): Source {
   const said = new Set<string>();
+  const dropped = new DropCounter();
   const remover = new PstoreRemover(options.removePstore === true ? options.savedPositions : undefined);
   return {
     id: options.id,
     replayable: true,
-    read: (from, limits, signal) => readKernel(options, remover, said, from, limits, signal),
+    read: (from, limits, signal) => readKernel({ ...options, dropped }, remover, said, from, limits, signal),
+    drops: () => dropped.drops,
   };
 }
 
+interface KernelReading extends KernelSourceOptions {
+  readonly dropped: DropCounter;
+}
+
 async function* readKernel(
-  options: KernelSourceOptions,
+  options: KernelReading,
   remover: PstoreRemover,
   said: Set<string>,
   from: Position | undefined,
@@ -75,17 +82,25 @@ async function* readKernel(
         fields: options.fields ?? false,
         bootId: readBootId(),
         clock: new BootClock(),
-        onGap: (missing) => log.warning(`${missing} kernel records were overwritten before they could be read`),
+        onGap: (missing) => {
+          options.dropped.add("overrun", missing, 0);
+          log.warning(`${missing} kernel records were overwritten before they could be read`);
+        },
       },
       device,
       from,
     );
-    while (!signal.aborted) {
+    for (let pollMs = minPollMs; !signal.aborted;) {
       await remover.look();
       const batch = ring.next(limits);
-      if (batch !== undefined) yield batch;
-      else if (options.once) return;
-      else await pause(pollMs, signal);
+      if (batch !== undefined) {
+        pollMs = minPollMs;
+        yield batch;
+      } else if (options.once) return;
+      else {
+        await pause(pollMs, signal);
+        pollMs = Math.min(2 * pollMs, maxPollMs);
+      }
     }
   } finally {
     device.close();
@@ -141,5 +156,7 @@ function sayOnce(sentences: readonly string[], said: Set<string>): void {
   }
 }
 
-const pollMs = 250;
+/** Kernel records come in bursts: the next one is looked for soon, a quiet ring once a second. */
+const minPollMs = 15;
+const maxPollMs = 1_000;
 const log = openLog("kernel");
