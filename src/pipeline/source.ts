@@ -1,6 +1,7 @@
 /** What a source is. It does one hop: it reads; the pump counts, retries and commits. */
 import type { Batch } from "./batch.ts";
 import type { Checkpoints, Position } from "./checkpoint.ts";
+import type { Drops } from "./drops.ts";
 
 /** How large a batch may be. A sink with a window wants batches that are a fraction of it. */
 export interface BatchLimits {
@@ -9,16 +10,6 @@ export interface BatchLimits {
   /** Bytes per batch, ≥ 1; one record that is longer alone is allowed. */
   readonly maxBytes: number;
 }
-
-/** What was dropped for one reason. */
-export interface Drop {
-  /** Records; 0 where only their bytes are known. */
-  readonly records: number;
-  readonly bytes: number;
-}
-
-/** What was dropped, by reason: one word each, such as `longLine`, for logs and counters. */
-export type Drops = ReadonlyMap<string, Drop>;
 
 /** Something that yields batches. Disposed, where it can be, after everything it gave is settled. */
 export interface Source extends Partial<AsyncDisposable> {
@@ -35,7 +26,10 @@ export interface Source extends Partial<AsyncDisposable> {
   readonly spooled?: boolean;
   /** Of a spooled source: the spool dropped records of the batch at `position`, by its policy. Told before its commit. */
   refuse?(position: Position): void;
-  /** What of the source's records will never come, by reason, since it was opened. A reason once there stays. */
+  /**
+   * What of the source's records will never come, by reason, since it was opened. Each reader of a replayable source counts
+   * for itself, as it counts what it received: two sinks that miss the same lines are two drops.
+   */
   drops?(): Drops;
   /**
    * Yields batches from `from` (from the configured start when undefined) until the source ends or `signal` aborts;

@@ -34,6 +34,7 @@ export function openAuditSource(options: AuditSourceOptions): Source {
     id,
     replayable: inner.replayable,
     read: (from, limits, signal) => new Iteration(options, from, limits).run(from, signal),
+    ...(inner.drops === undefined ? {} : { drops: () => inner.drops!() }),
     [Symbol.asyncDispose]: async () => await inner[Symbol.asyncDispose]?.(),
   };
 }

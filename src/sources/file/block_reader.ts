@@ -1,7 +1,8 @@
 /** One turn of one file: a block is read, cut to records, and the file moves behind them. */
 import type { Batch } from "../../pipeline/batch.ts";
 import type { BatchLimits } from "../../pipeline/source.ts";
-import { makeBatches } from "./batches.ts";
+import type { ContainerFormat } from "../../formats/container_line.ts";
+import { makeBatches, type Pieces } from "./batches.ts";
 import type { Block, BlockPool } from "./block.ts";
 import {
   type Cut,
@@ -9,9 +10,11 @@ import {
   cutLines,
   cutNulLine,
   type CutRules,
+  longestLineBytes,
   nulRun,
   stripCarriageReturns,
 } from "./line_cutter.ts";
+import { joinUnwrapped, makeUnwrappedBatches, unwrapLines, type Unwrapped } from "./container.ts";
 import { type Joined, joinLines, type JoinRules } from "./multiline.ts";
 import type { FileEvent } from "./options.ts";
 import type { TailedFile } from "./tailed_file.ts";
@@ -66,17 +69,55 @@ class BlockReader {
 
   #cut(start: number): Turn {
     const { rules } = this.#context;
-    let cut = cutLines(this.#block, start, this.#end, rules.maxLineBytes);
+    const maxBytes = longestLineBytes(rules);
+    let cut = cutLines(this.#block, start, this.#end, maxBytes);
     if (cut.count === 0 && cut.stop === "nul") {
       const run = nulRun(this.#block.bytes, start, this.#end);
       if (run >= minHoleBytes || this.#from + start === 0) return this.#passHole(start, run);
-      cut = cutNulLine(this.#block, start, this.#end, rules.maxLineBytes);
+      cut = cutNulLine(this.#block, start, this.#end, maxBytes);
     }
     if (cut.count === 0 && cut.stop === "long") return this.#longLine(start);
     if (cut.stop === "end" && this.#flush === "everything" && this.#isLast()) cut = this.#takeRest(cut);
+    if (rules.container !== undefined) return this.#unwrap(start, cut, rules.container);
     if (rules.multiline === undefined) return this.#emit(start, cut.count, cut.next, true, false);
     const joined = this.#join(cut, rules.multiline);
     return this.#emit(start, joined.count, Math.min(joined.next, this.#end), !joined.spans, false);
+  }
+
+  /** Lines of a container runtime: the records are inside of them. */
+  #unwrap(start: number, cut: Cut, format: ContainerFormat): Turn {
+    if (cut.count === 0) return this.#nothing();
+    const { rules } = this.#context;
+    const end = Math.min(cut.next, this.#end);
+    const ended = cut.stop === "long" || cut.stop === "nul" || this.#isLast() && this.#flush === "everything";
+    const unwrap = (close: boolean): Unwrapped => {
+      const found = unwrapLines(this.#block, { start, end, count: cut.count }, { ...rules, format }, close);
+      if (rules.multiline === undefined) return found;
+      const flush = close || this.#isLast() && this.#flush !== "nothing";
+      return joinUnwrapped(found, rules.multiline, rules.maxLineBytes, flush);
+    };
+    let found = unwrap(ended);
+    // A message that fills the block has to end here, or nothing would ever move.
+    if (found.next <= start && (!this.#isLast() || cut.stop === "full")) found = unwrap(true);
+    if (found.next <= start) return this.#nothing();
+    return this.#emitUnwrapped(start, found);
+  }
+
+  #emitUnwrapped(start: number, found: Unwrapped): Turn {
+    if (found.longLines > 0) this.#sayLong();
+    const skips = this.#context.rules.longLines === "skip";
+    if (found.droppedBytes > 0) this.#dropped(found.droppedBytes, skips ? found.longLines : 0);
+    const { count, next, block } = found;
+    const status = this.#isLast() && next === this.#end ? "end" : "more";
+    if (count === 0) {
+      this.#file.advance(this.#file.markAt(this.#block, this.#from, next, false));
+      return { batches: [], status };
+    }
+    const stripped = this.#context.rules.stripCarriageReturn && stripCarriageReturns(block, count);
+    const packed = !found.feeds && !stripped;
+    const batches = makeUnwrappedBatches(this.#pieces(start, { count, next, packed, inLine: false }), found);
+    block.release();
+    return { batches, status };
   }
 
   /** The last line, without its LF, as a record. */
@@ -101,21 +142,22 @@ class BlockReader {
 
   #emit(start: number, count: number, next: number, packed: boolean, inLine: boolean): Turn {
     if (count === 0) return this.#nothing();
-    const { rules, limits, origin } = this.#context;
-    const stripped = rules.stripCarriageReturn && stripCarriageReturns(this.#block, count);
-    const batches = makeBatches({
+    const stripped = this.#context.rules.stripCarriageReturn && stripCarriageReturns(this.#block, count);
+    const batches = makeBatches(this.#pieces(start, { count, next, inLine, packed: packed && !stripped }));
+    return { batches, status: this.#isLast() && next === this.#end ? "end" : "more" };
+  }
+
+  #pieces(start: number, found: Pick<Pieces, "count" | "next" | "inLine" | "packed">): Pieces {
+    const { limits, origin } = this.#context;
+    return {
       block: this.#block,
       file: this.#file,
       from: this.#from,
       start,
-      count,
-      next,
-      inLine,
       limits,
-      packed: packed && !stripped,
       origin: { ...origin, program: this.#file.program, form: "plain", readAtMs: Date.now() },
-    });
-    return { batches, status: this.#isLast() && next === this.#end ? "end" : "more" };
+      ...found,
+    };
   }
 
   /** The rest of a line that was cut: index behind its LF, or undefined when that is not in this block. */
@@ -128,20 +170,12 @@ class BlockReader {
   }
 
   #longLine(start: number): Turn {
-    const { rules, report } = this.#context;
-    if (this.#file.countLongLine() === 1) {
-      report({
-        kind: "longLine",
-        level: "warning",
-        path: this.#file.path,
-        text: `"${this.#file.path}" has a line of more than ${rules.maxLineBytes} bytes: ${actions[rules.longLines]} ` +
-          "(said once per file)\nTry: a larger maxLineBytes, if the receiver takes it",
-      });
-    }
+    const { rules } = this.#context;
+    this.#sayLong();
     if (rules.longLines === "skip") {
       const next = start + rules.maxLineBytes;
       this.#file.advance(this.#file.markAt(this.#block, this.#from, next, true));
-      this.#dropped(rules.maxLineBytes);
+      this.#dropped(rules.maxLineBytes, 1);
       return { batches: [], status: "more" };
     }
     const cut = cutBeforeCharacter(this.#block.bytes, start, rules.maxLineBytes);
@@ -149,6 +183,18 @@ class BlockReader {
     this.#block.bounds[0] = start;
     this.#block.bounds[1] = cut;
     return this.#emit(start, 1, cut, true, rules.longLines === "truncate");
+  }
+
+  #sayLong(): void {
+    if (this.#file.countLongLine() > 1) return;
+    const { rules, report } = this.#context;
+    report({
+      kind: "longLine",
+      level: "warning",
+      path: this.#file.path,
+      text: `"${this.#file.path}" has a line of more than ${rules.maxLineBytes} bytes: ${actions[rules.longLines]} ` +
+        "(said once per file)\nTry: a larger maxLine, if the receiver takes it",
+    });
   }
 
   /** NULs where text should be: left by a writer that went on at its old offset, or by a power cut. */
@@ -178,13 +224,14 @@ class BlockReader {
     return this.#end < this.#block.bytes.length - 1;
   }
 
-  #dropped(bytes: number): void {
+  #dropped(bytes: number, records = 0): void {
     this.#context.report({
       kind: "longLine",
       level: "debug",
       path: this.#file.path,
       text: `"${this.#file.path}": ${bytes} bytes of a long line left out`,
       droppedBytes: bytes,
+      droppedRecords: records,
     });
   }
 }

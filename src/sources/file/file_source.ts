@@ -15,11 +15,13 @@ import { setImmediate } from "node:timers";
 import { fingerprintBytes } from "../../formats/fingerprint.ts";
 import { type Batch, batchOfLines } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
+import { DropCounter } from "../../pipeline/drops.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import type { BatchLimits, Source } from "../../pipeline/source.ts";
 import { BlockPool } from "./block.ts";
 import type { Flush, ReadContext } from "./block_reader.ts";
 import { Hints } from "./hints.ts";
+import { type CutRules, longestLineBytes } from "./line_cutter.ts";
 import { compileJoinRules } from "./multiline.ts";
 import {
   defaultMaxLineBytes,
@@ -44,10 +46,13 @@ export function openFileSource(options: FileSourceOptions): Source {
   // Patterns that cannot be read are refused now rather than at the first read.
   new Roster(options, tuning, undefined, 0)[Symbol.dispose]();
   readContext(options, tuning, { maxRecords: 1, maxBytes: 1 });
+  const counter = new DropCounter();
+  const counting = { ...options, report: countingReport(options, counter) };
   return {
     id: options.id,
     replayable: true,
-    read: (from, limits, signal) => new Iteration(options, tuning, from, limits, signal).run(),
+    read: (from, limits, signal) => new Iteration(counting, tuning, from, limits, signal).run(),
+    drops: () => counter.drops,
   };
 }
 
@@ -256,6 +261,14 @@ class Iteration {
   }
 }
 
+/** Tells of every event, and counts what it costs. */
+function countingReport({ report }: FileSourceOptions, counter: DropCounter): (event: FileEvent) => void {
+  return (event) => {
+    counter.add(event.kind, event.droppedRecords ?? 0, event.droppedBytes ?? 0);
+    report(event);
+  };
+}
+
 /** Half of the process's limit of open files; the other half is for everybody else. */
 function openFilesAllowed(): number {
   try {
@@ -268,17 +281,19 @@ function openFilesAllowed(): number {
 
 function readContext(options: FileSourceOptions, tuning: FileTuning, limits: BatchLimits): ReadContext {
   const maxLineBytes = options.maxLineBytes ?? defaultMaxLineBytes;
-  const { id, hostname, priority } = options;
+  const { id, hostname, priority, format = "plain" } = options;
+  const rules: CutRules = {
+    maxLineBytes,
+    longLines: options.longLines ?? "split",
+    stripCarriageReturn: options.stripCarriageReturn ?? false,
+    multiline: options.multiline === undefined ? undefined : compileJoinRules(options.multiline),
+    container: format === "plain" ? undefined : format,
+  };
   return {
     // Room for the proof before the offset, two of the longest lines, and one LF of our own.
-    pool: new BlockPool(Math.max(tuning.blockBytes, 2 * maxLineBytes + fingerprintBytes + 1)),
+    pool: new BlockPool(Math.max(tuning.blockBytes, 2 * longestLineBytes(rules) + fingerprintBytes + 1)),
     limits,
-    rules: {
-      maxLineBytes,
-      longLines: options.longLines ?? "split",
-      stripCarriageReturn: options.stripCarriageReturn ?? false,
-      multiline: options.multiline === undefined ? undefined : compileJoinRules(options.multiline),
-    },
+    rules,
     origin: { source: id, host: hostname, priority: priority ?? defaultPriority },
     report: options.report,
   };

@@ -3,6 +3,7 @@
  * decided by the caller.
  */
 import type { Block } from "./block.ts";
+import type { ContainerFormat } from "../../formats/container_line.ts";
 import type { JoinRules } from "./multiline.ts";
 import type { LongLines } from "./options.ts";
 
@@ -12,6 +13,13 @@ export interface CutRules {
   readonly longLines: LongLines;
   readonly stripCarriageReturn: boolean;
   readonly multiline: JoinRules | undefined;
+  /** Whose lines they are, where the records are inside of them. */
+  readonly container: ContainerFormat | undefined;
+}
+
+/** Longest line in a file: a container runtime's has a header, and docker's escapes make 16 KiB up to six times as long. */
+export function longestLineBytes({ maxLineBytes, container }: CutRules): number {
+  return container === undefined ? maxLineBytes : maxLineBytes + 128 * 1_024;
 }
 
 /** What {@linkcode cutLines} found. */

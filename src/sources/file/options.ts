@@ -69,6 +69,8 @@ export interface FileEvent {
   readonly text: string;
   /** Bytes of the file that will not be delivered because of this event: to be counted as dropped. */
   readonly droppedBytes?: number;
+  /** Records among them, where that is known. */
+  readonly droppedRecords?: number;
 }
 
 /** Figures of the file source. The defaults are right; tests make them smaller. */

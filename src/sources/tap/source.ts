@@ -5,6 +5,7 @@
  */
 import { type Batch, batchesOfRun, batchOfLines, type Origin } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
+import { DropCounter, type Drops } from "../../pipeline/drops.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import type { BatchLimits, Source } from "../../pipeline/source.ts";
 import { type TapGap, tapStopRequest } from "../../formats/tap_gap.ts";
@@ -52,6 +53,7 @@ class TapServer implements TapSource {
   readonly #options: TapSourceOptions;
   readonly #connections = new Set<Deno.Conn>();
   readonly #sessions = new Set<Promise<void>>();
+  readonly #dropped = new DropCounter();
   /** Holds one: a tap's next bytes are read when the consumer has taken the ones before. */
   #items = new Channel<TapItem>(1);
   #listener: Deno.Listener | undefined;
@@ -61,6 +63,10 @@ class TapServer implements TapSource {
     this.id = options.id;
     this.#options = options;
     this.#listener = listener;
+  }
+
+  drops(): Drops {
+    return this.#dropped.drops;
   }
 
   async *read(_from: Position | undefined, limits: BatchLimits, signal: AbortSignal): AsyncGenerator<Batch> {
@@ -141,6 +147,7 @@ class TapServer implements TapSource {
       const text = `gap of ${item.gap.lines} lines, ${item.gap.bytes} bytes: the tap could not hand them over`;
       log.warning(`${this.#options.socketPath}: ${text}`);
       this.#options.onGap?.(item.gap);
+      this.#dropped.add("gap", item.gap.lines, item.gap.bytes);
       yield batchOfLines([`agent tap: ${text}`], this.#originOf(gapPriority));
       return;
     }
