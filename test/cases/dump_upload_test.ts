@@ -1,0 +1,225 @@
+/** Bundles on their way to a server that takes them, refuses them, breaks, stalls, or forgets to answer. */
+import { deepStrictEqual, doesNotMatch, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { join } from "node:path";
+import { planUpload, requireConsent, type UploadTalk } from "../../src/dump/upload/modes.ts";
+import { parseUploadTarget, readHeadersFile } from "../../src/dump/upload/target.ts";
+import { uploadBundle, type UploadOptions } from "../../src/dump/upload/upload.ts";
+import { TryLaterError } from "../../src/pipeline/errors.ts";
+import { Pki } from "../peers/pki.ts";
+import { needs } from "../peers/skip.ts";
+import { type Mischief, UploadServer, type UploadServerOptions } from "../peers/upload_server.ts";
+
+/** A bundle in a folder of its own, and a server to send it to. */
+interface Scene {
+  readonly folder: string;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly server: UploadServer;
+  readonly notes: string[];
+  send(word: string, options?: Partial<UploadOptions>): Promise<void>;
+}
+
+async function inScene(options: UploadServerOptions, test: (scene: Scene) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "dump-upload-" });
+  await using server = await UploadServer.start(options);
+  try {
+    const bytes = new Uint8Array(2_000_000);
+    for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
+    const path = join(folder, "agent-dump.tar.gz.age");
+    Deno.writeFileSync(path, bytes);
+    const notes: string[] = [];
+    const send = async (word: string, more: Partial<UploadOptions> = {}): Promise<void> =>
+      await uploadBundle({
+        path,
+        target: await parseUploadTarget(word, path),
+        pauses: { firstMs: 1, maxMs: 5 },
+        attempts: 3,
+        note: (text) => notes.push(text),
+        signal: new AbortController().signal,
+        ...more,
+      });
+    await test({ folder, path, bytes, server, notes, send });
+    deepStrictEqual(Deno.readFileSync(path), bytes, "whatever happens, the bundle stays");
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+/** Only the first requests are met with mischief. */
+function first(...list: readonly Mischief[]): (index: number) => Mischief | undefined {
+  return (index) => list[index];
+}
+
+Deno.test("uploadBundle() puts the file under its name, with its length, and refuses to replace another", async () => {
+  await inScene({}, async ({ server, bytes, send }) => {
+    const seen: number[] = [];
+    await send(`${server.url}/bucket/`, { onProgress: (done, total) => seen.push(done / total) });
+    deepStrictEqual(server.objects.get("/bucket/agent-dump.tar.gz.age"), bytes);
+    strictEqual(server.seen[0]!.headers["content-length"], String(bytes.length));
+    strictEqual(seen[0], 0);
+    strictEqual(seen.at(-1), 1);
+    ok(seen.length > 3, "progress is told on the way");
+    await rejects(send(`${server.url}/bucket/`), /answered 412.*\nTry: the file is kept/s);
+  });
+});
+
+Deno.test("uploadBundle() takes 403 as final: one try, exit code 1, no secret of the URL shown", async () => {
+  await inScene(
+    { mischief: () => ({ status: 403, body: "<Error><Message>Request has expired</Message></Error>" }) },
+    async (
+      { server, send },
+    ) => {
+      await rejects(send(`${server.url.replace("//", "//user:hunter2@")}/b?X-Amz-Signature=5ecre7`), (error: Error) => {
+        match(
+          error.message,
+          /^Cannot upload ".*" to http:\/\/127\.0\.0\.1:\d+\/b: the server answered 403, Request has expired\n/,
+        );
+        doesNotMatch(error.message, /5ecre7|hunter2/);
+        return !(error instanceof TryLaterError);
+      });
+      strictEqual(server.seen.length, 1);
+      match(server.seen[0]!.headers.authorization!, /^Basic /);
+    },
+  );
+});
+
+Deno.test("uploadBundle() tries again after 500 and 503, and gives up as try again later", async () => {
+  await inScene({ mischief: first({ status: 500 }, { status: 503, headers: { "Retry-After": "0" } }) }, async (
+    { server, bytes, send, notes },
+  ) => {
+    await send(`${server.url}/o`);
+    deepStrictEqual(server.objects.get("/o"), bytes);
+    strictEqual(notes.length, 2);
+  });
+  await inScene({ mischief: () => ({ status: 500 }) }, async ({ server, send }) => {
+    await rejects(send(`${server.url}/o`), TryLaterError);
+    strictEqual(server.seen.length, 3);
+  });
+});
+
+Deno.test("uploadBundle() puts all of it again after a cut, and knows its own file when only the answer was lost", async () => {
+  await inScene({ mischief: first({ cutAt: 0.6 }, { mute: true }) }, async ({ server, bytes, send, notes }) => {
+    await send(`${server.url}/o`);
+    deepStrictEqual(server.objects.get("/o"), bytes);
+    strictEqual(server.seen.length, 3);
+    match(notes.at(-1)!, /has the file already/);
+  });
+});
+
+Deno.test("uploadBundle() does without If-None-Match where a server does not know it, and follows 307", async () => {
+  await inScene({
+    mischief: (_, { path, headers }) => {
+      if (path === "/old") return { status: 307, headers: { Location: "/new" } };
+      return headers["if-none-match"] === undefined ? undefined : { status: 501 };
+    },
+  }, async ({ server, bytes, send }) => {
+    await send(`${server.url}/old`);
+    deepStrictEqual(server.objects.get("/new"), bytes);
+  });
+});
+
+Deno.test("uploadBundle() leaves a server that stalls, and stops when it is told to", async () => {
+  await inScene({ mischief: () => ({ stall: true }) }, async ({ server, send }) => {
+    await rejects(send(`${server.url}/o`, { stallMs: 200, attempts: 1 }), /nothing moved/);
+    const stop = new AbortController();
+    const sending = send(`${server.url}/o`, { signal: stop.signal });
+    setTimeout(() => stop.abort(), 100);
+    await rejects(sending, (error: Error) => /: stopped\n/.test(error.message) && !(error instanceof TryLaterError));
+  });
+});
+
+Deno.test("uploadBundle() by tus goes on where it was cut off, in the same run", async () => {
+  await inScene({ mischief: first(...[undefined, { cutAt: 0.6 }] as Mischief[]) }, async (
+    { server, path, bytes, send, notes },
+  ) => {
+    await send(`tus+${server.url}/tus`);
+    deepStrictEqual(server.objects.get("/tus/1"), bytes);
+    deepStrictEqual(server.seen.map(({ method }) => method), ["POST", "PATCH", "HEAD", "PATCH"]);
+    strictEqual(server.seen[3]!.headers["upload-offset"], "1200000");
+    strictEqual(server.seen[3]!.headers["content-length"], "800000");
+    ok(notes.some((note) => /going on at byte 1200000 of 2000000/.test(note)));
+    strictEqual([...Deno.readDirSync(join(path, ".."))].length, 1, "nothing is left beside the bundle");
+  });
+});
+
+Deno.test("uploadBundle() by tus goes on in another run, and begins anew where the server or the file is another", async () => {
+  let broken = true;
+  await inScene({ mischief: (_, { method }) => broken && method === "PATCH" ? { cutAt: 0.6 } : undefined }, async (
+    { server, path, bytes, send },
+  ) => {
+    await rejects(send(`tus+${server.url}/tus`, { attempts: 1 }), TryLaterError);
+    strictEqual(Deno.statSync(`${path}.upload`).mode! & 0o777, 0o600);
+    broken = false;
+    await send(`tus+${server.url}/tus`);
+    deepStrictEqual(server.objects.get("/tus/1"), bytes);
+    strictEqual(server.seen.filter(({ method }) => method === "POST").length, 1);
+    broken = true;
+    await rejects(send(`tus+${server.url}/tus`, { attempts: 1 }), TryLaterError);
+    broken = false;
+    Deno.utimeSync(path, 1, 1);
+    await send(`tus+${server.url}/tus`);
+    deepStrictEqual(server.objects.get("/tus/3"), bytes, "a changed file is another upload");
+    Deno.writeTextFileSync(`${path}.upload`, "garbage");
+    await send(`tus+${server.url}/tus`);
+    deepStrictEqual(server.objects.get("/tus/4"), bytes);
+  });
+});
+
+Deno.test("uploadBundle() by tus sends smaller pieces when a proxy finds them too large, and says when it is no tus", async () => {
+  await inScene({ maxPatchBytes: 1_500_000 }, async ({ server, bytes, send }) => {
+    await send(`tus+${server.url}/tus`);
+    deepStrictEqual(server.objects.get("/tus/1"), bytes);
+    await rejects(send(`tus+${server.url}/nothing`), /answered 404/);
+  });
+});
+
+Deno.test({
+  name: "uploadBundle() trusts the named CA alone",
+  ...needs("openssl"),
+  fn: async () => {
+    using pki = await Pki.make();
+    await inScene({ tls: pki.server }, async ({ server, bytes, send }) => {
+      await send(`${server.url}/o`, { tls: { ca: pki.ca } });
+      deepStrictEqual(server.objects.get("/o"), bytes);
+      await rejects(send(`${server.url}/p`, { tls: { ca: pki.strangerCa }, attempts: 1 }), TryLaterError);
+      strictEqual(server.objects.has("/p"), false);
+    });
+  },
+});
+
+Deno.test("parseUploadTarget() and readHeadersFile() take secrets from files that others cannot read", async () => {
+  await inScene({}, async ({ folder, server, bytes, send }) => {
+    const [url, headers] = [join(folder, "url"), join(folder, "headers")];
+    Deno.writeTextFileSync(url, `${server.url}/o?sig=1\n`, { mode: 0o600 });
+    Deno.writeTextFileSync(headers, "Authorization: Bearer abc\n\n", { mode: 0o600 });
+    await send(`@${url}`, { headers: readHeadersFile(headers) });
+    deepStrictEqual(server.objects.get("/o"), bytes);
+    strictEqual(server.seen[0]!.headers.authorization, "Bearer abc");
+    Deno.chmodSync(headers, 0o644);
+    throws(() => readHeadersFile(headers), /everybody may read it/);
+    await rejects(parseUploadTarget("ftp://x/", "f"), /no URL/);
+  });
+});
+
+Deno.test("planUpload() asks what the script asks, and wants --yes where nobody can be asked", async () => {
+  const asked: string[] = [];
+  const talk = (...keys: string[]): UploadTalk => ({
+    interactive: true,
+    yes: false,
+    ask: (question) => {
+      asked.push(question);
+      return Promise.resolve(keys.shift() ?? "");
+    },
+  });
+  const confirm = "gather-upload-confirm";
+  deepStrictEqual(await planUpload(confirm, talk()), { upload: false, includeSecrets: true });
+  deepStrictEqual(await planUpload(confirm, talk("y")), { upload: true, includeSecrets: true });
+  deepStrictEqual(await planUpload(confirm, talk("Y", "n")), { upload: true, includeSecrets: false });
+  deepStrictEqual([...new Set(asked)], ["Perform upload? (y/N): ", "Include encrypted metadata in upload? (Y/n): "]);
+  const silent = { ...talk(), interactive: false };
+  deepStrictEqual(await planUpload("gather", silent), { upload: false, includeSecrets: true });
+  deepStrictEqual(await planUpload("gather-upload", silent), { upload: true, includeSecrets: true });
+  deepStrictEqual(await planUpload("gather-upload-nometa", silent), { upload: true, includeSecrets: false });
+  throws(() => requireConsent(confirm, silent), /--yes/);
+  deepStrictEqual(await planUpload(confirm, { ...silent, yes: true }), { upload: true, includeSecrets: true });
+});
