@@ -11,10 +11,12 @@ interface CheckOptions {
   readonly resolved?: boolean;
   readonly schema?: boolean;
   readonly sample?: boolean;
+  readonly fromRsyslog?: string;
 }
 
 const example = `agent check --config /etc/agent/agent.yaml
-agent check --sample > agent.yaml`;
+agent check --sample > agent.yaml
+agent check --from-rsyslog /etc/rsyslog.conf > agent.yaml`;
 
 /** Prints one line per finding. Exit code 1 when there is an error among them, 2 when the configuration is wrong. */
 export async function run(words: readonly string[], context: CommandContext): Promise<number> {
@@ -24,12 +26,16 @@ export async function run(words: readonly string[], context: CommandContext): Pr
     .option("--json", "as JSON")
     .option("--resolved", "print the configuration as the agent understands it, as JSON, and check nothing else")
     .option("--schema", "print the JSON Schema of the configuration, for editors")
-    .option("--sample", "print a commented sample of a configuration");
+    .option("--sample", "print a commented sample of a configuration")
+    .option("--from-rsyslog <file>", "print a forwarding configuration of rsyslog as one of the agent");
   const parsed = parseOptions<CheckOptions>(command, words, context);
   if (parsed === undefined) return 0;
   const { options } = parsed;
   if (options.schema === true) return await printSchema(context);
   if (options.sample === true) return await printSample(context);
+  if (options.fromRsyslog !== undefined) {
+    return await (await import("./check/from_rsyslog.ts")).printTranslated(options.fromRsyslog, context);
+  }
   if (options.config === undefined) {
     throw new UsageError("--config is missing\nTry: agent check --config FILE, or agent check --sample");
   }
