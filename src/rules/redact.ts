@@ -166,14 +166,14 @@ function anyOf(sources: readonly string[]): { test(bytes: Uint8Array, start: num
 }
 
 /** Whether all of a find is a mask from before: then there is nothing left to hide. */
-function isMask(bytes: Uint8Array, start: number, end: number): boolean {
+export function isMask(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start > mask.length) return false;
   for (let i = 0; i < mask.length; i++) if (bytes[start + i] !== mask[i]) return false;
   return true;
 }
 
-/** `[redacted]`; with quotes where a bare value of JSON stood, so that the record stays JSON. */
-function hidden(bytes: Uint8Array, start: number): Uint8Array {
+/** The mask: `[redacted]`; with quotes where a bare value of JSON stood, so that the record stays JSON. */
+export function hidden(bytes: Uint8Array, start: number): Uint8Array {
   let at = start - 1;
   while (at >= 0 && bytes[at] === 32) at--;
   return bytes[at] === 58 && bytes[at - 1] === 34 ? quotedMask : mask;

@@ -9,6 +9,8 @@ export type Accept = (bytes: Uint8Array, start: number, end: number, recordStart
 
 /** One pattern of a preset. */
 export interface PresetPattern {
+  /** What it finds, for counts: `jwt`, `authorization`. */
+  readonly name: string;
   readonly regex: string;
   /** The kind of pseudonym that takes the place; without it, `[redacted]` does. */
   readonly pseudonym?: "ip" | "mac";
@@ -16,50 +18,142 @@ export interface PresetPattern {
 }
 
 /** Names whose values are secret, as the end of a longer name: `DB_PASSWORD`, `aws_secret_access_key`. */
-const secretName =
+export const secretName =
   "(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|psk|pre-?shared-?key|community|api[_-]?key" +
-  "|access[_-]?key(?:[_-]?id)?|(?:client|secret|private|encryption|signing|account|session|auth)[_-]?(?:key|secret|token)(?:[_-]?data)?)";
+  "|access[_-]?key(?:[_-]?id)?|wep[_-]?key|[_-]pass|secret[_-]?key[_-]?base" +
+  "|(?:client|secret|private|encryption|signing|account|shared-?access|session|auth|master|storage)[ _-]?(?:key|secret|token)(?:[_-]?data)?)[0-9]?";
 /**
  * A quoted value (also within a quoted text, where quotes are escaped), or a word, without the brackets that close behind
  * it.
  */
 const value = String.raw`(?:\\+"([^"\\]*)|"((?:[^"\\]|\\.)*)|'([^']*)|([^[:space:],;&"'\\]*[^][:space:],;&"'\\)}]))`;
+/** What may stand around a word in any of the notations. */
+const quotes = String.raw`\\*["']?`;
 
 const secrets: readonly PresetPattern[] = [
-  { regex: String.raw`(?i)${secretName}\\*["']?[[:space:]]*[:=]+[[:space:]]*${value}` },
-  { regex: String.raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}[[:space:]]+([^-[:space:]][^[:space:]]*)` },
   {
-    regex: String
-      .raw`(?i)authorization\\*["']?[[:space:]]*[:=][[:space:]]*\\*["']?(?:[a-z]+[[:space:]]+)?([^[:space:]"'\\,;]+)`,
+    name: "assignment",
+    regex: String.raw`(?i)${secretName}${quotes}[[:space:]]*[:=]+[[:space:]]*${value}`,
+    accept: isValue,
   },
-  { regex: String.raw`(?i)\b(?:bearer|basic)[[:space:]]+([A-Za-z0-9+/_.~-]{16,}=*)` },
-  { regex: String.raw`(?i)\b(?:set-)?cookie\\*["']?[[:space:]]*[:=][[:space:]]*\\*["']?([^"'\\]+)` },
-  { regex: String.raw`-----BEGIN[ A-Z0-9]*PRIVATE KEY[ A-Z]*-----(.*?)(?:-----END|$)` },
-  { regex: "LS0tLS1CRUdJTi[A-Za-z0-9+/=]+" }, // the same in base64, as Kubernetes keeps it
-  { regex: String.raw`\bey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*` }, // JWT
-  { regex: String.raw`://[^[:space:]/:@"']*:([^[:space:]/@"']+)@` },
-  { regex: String.raw`[?&]sig=([^&[:space:]"']+)` },
-  { regex: String.raw`\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b` },
   {
-    regex: String
-      .raw`\b(?:gh[oprsu]_[0-9A-Za-z]{36}|github_pat_[0-9A-Za-z_]{22}|glpat-[\w-]{20}|npm_[0-9A-Za-z]{36})[\w-]*`,
+    name: "option",
+    regex: String.raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}[[:space:]]+([^-[:space:]][^[:space:]]*)`,
   },
-  { regex: String.raw`\b(?:xox[abeoprs]-[\w-]{10}|AIza[\w-]{35})[\w-]*` },
-  { regex: String.raw`\bAGE-SECRET-KEY-[0-9A-Z-]+` },
-  { regex: String.raw`\bK10[0-9a-f]{64}::[^[:space:]"']+` },
+  {
+    name: "authorization",
+    regex: String
+      .raw`(?i)authorization${quotes}[[:space:]]*[:=][[:space:]]*${quotes}(?:[a-z]+[[:space:]]+)?([^[:space:]"'\\,;]+)`,
+  },
+  { name: "bearer", regex: String.raw`(?i)\b(?:bearer|basic)[[:space:]]+([A-Za-z0-9+/_.~-]{16,}=*)` },
+  {
+    name: "cookie",
+    regex: String.raw`(?i)\b(?:set-)?cookie${quotes}[[:space:]]*[:=][[:space:]]*${quotes}([^"'\\]+)`,
+  },
+  {
+    name: "pem",
+    regex: String
+      .raw`(?:-----|---- )BEGIN[ A-Z0-9]*(?:PRIVATE KEY[ A-Z]*|OpenVPN Static key V1)(?:-----| ----)([^"']*?)(?:-----END|---- END|["']|$)`,
+  },
+  {
+    name: "pem-base64", // as Kubernetes keeps it, at each of the three offsets
+    regex: String.raw`[A-Za-z0-9+/]*(?:LS0tLS1CRUdJTi|0tLS0tQkVHSU4g|tLS0tLUJFR0lOI)[A-Za-z0-9+/=]+`,
+  },
+  // "ey" is the base64 of a brace and a quote; "ZXlK" is the base64 of that.
+  { name: "jwt", regex: String.raw`\bey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*` },
+  { name: "jwt-base64", regex: String.raw`\bZXlK[A-Za-z0-9+/]{30,}=*` },
+  { name: "url-password", regex: String.raw`://[^[:space:]/:@"']*:([^[:space:]/"']+)@` },
+  { name: "url-password", regex: String.raw`://([0-9a-f]{32})(?::[0-9a-f]{32})?@` },
+  { name: "url-password", regex: String.raw`[\w.-]+:([^[:space:]@/]+)@(?:tcp|udp|unix)\(` },
+  {
+    name: "url-key",
+    regex: String
+      .raw`(?i)[?&](?:sig|key|code|auth|x-amz-(?:signature|credential)|x-goog-(?:signature|credential))=([^&[:space:]"'\\]+)`,
+  },
+  { name: "aws-key", regex: String.raw`\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b` },
+  {
+    name: "forge-token",
+    regex: String
+      .raw`\b(?:gh[oprsu]_[0-9A-Za-z]{20}|github_pat_[0-9A-Za-z_]{22}|gl(?:pat|ptt|dt|rt|cbt)-[\w-]{20}|npm_[0-9A-Za-z]{30}|pypi-[\w-]{30}|dop_v1_[0-9a-f]{20})[\w-]*`,
+  },
+  { name: "chat-token", regex: String.raw`\b(?:xox[abeoprs]-[\w-]{10}|xapp-[\w-]{10}|[0-9]{8,10}:AA[\w-]{30})[\w-]*` },
+  { name: "chat-token", regex: String.raw`hooks\.slack\.com/services/([A-Za-z0-9/]+)` },
+  {
+    name: "cloud-token",
+    regex: String
+      .raw`\b(?:AIza[\w-]{30}|ya29\.[\w-]{20}|GOCSPX-[\w-]{20}|[sr]k_(?:live|test)_[0-9A-Za-z]{10}|whsec_[A-Za-z0-9]{10}|SG\.[\w-]{16}\.|hv[sb]\.[\w-]{20}|sk-[\w-]{20})[\w-]*`,
+  },
+  { name: "ceph-key", regex: String.raw`\bAQ[A-Za-z0-9+/]{36}==` },
+  { name: "age-key", regex: String.raw`\bAGE-(?:SECRET-KEY|PLUGIN)-[0-9A-Z-]+` },
+  { name: "minisign-key", regex: String.raw`\bRWRTY0Iy[A-Za-z0-9+/=]{50,}` },
+  { name: "k3s-token", regex: String.raw`\bK10[0-9a-f]{64}::[^[:space:]"']+` },
+  { name: "k3s-token", regex: String.raw`\b(?:server|node|agent):([0-9a-f]{32})\b` },
+  { name: "kubeadm-token", regex: String.raw`\b[a-z0-9]{6}\.[a-z0-9]{16}\b`, accept: isKubeadmToken },
+  {
+    name: "password-hash",
+    regex: String.raw`\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|sha1|argon2\w*)\$[A-Za-z0-9./$,=+-]{8,}`,
+  },
+  { name: "password-hash", regex: String.raw`\{(?:S?SHA(?:256|512)?|S?MD5|CRYPT)\}([A-Za-z0-9+/=]{16,})` },
+  {
+    name: "snmp",
+    regex: String
+      .raw`(?i)\b(?:r[ow]community6?|snmp-server community|com2sec6?[[:space:]].*)[[:space:]]+["']?([^[:space:]"']+)`,
+  },
+  {
+    name: "snmp",
+    regex: String
+      .raw`(?i)\bcreateUser[[:space:]]+(?:-e[[:space:]]+\w+[[:space:]]+)?[^[:space:]]+[[:space:]]+(?:MD5|SHA[-0-9]*)[[:space:]]+(.*)`,
+  },
+  {
+    name: "device-password",
+    regex: String.raw`(?i)\b(?:password|secret|key-string|key)[[:space:]]+[0-9][[:space:]]+([^[:space:]]+)`,
+  },
+  {
+    name: "device-password", // OpenWrt's UCI, in its two notations
+    regex: String
+      .raw`(?i)(?:\boption[[:space:]]+\w*(?:key|${secretName})[[:space:]]+|\.key[0-9]?=)["']?([^"'[:space:]]+)`,
+  },
+  {
+    name: "netrc",
+    regex: String.raw`(?i)\blogin[[:space:]]+[^[:space:]]+[[:space:]]+password[[:space:]]+([^[:space:]]+)`,
+  },
+  { name: "netrc", regex: String.raw`(?i)^[[:space:]]*password[[:space:]]+([^[:space:]:=]+)[[:space:]]*$` },
+  {
+    name: "pgpass",
+    regex: String
+      .raw`^[^:[:space:]]+:(?:\*|5432|5433|6432):[^:[:space:]]+:[^:[:space:]]+:([^[:space:]]+)$`,
+  },
+  {
+    name: "registry-auth",
+    regex: String
+      .raw`"_?auth"[[:space:]]*:[[:space:]]*"([A-Za-z0-9+/=]{8,})"|\b_auth[[:space:]]*=[[:space:]]*([^[:space:]]+)`,
+  },
+  { name: "command-password", regex: String.raw`\bmysql[a-z]*\b.*[[:space:]]-p([^[:space:]]+)` },
+  {
+    name: "command-password",
+    regex: String
+      .raw`\bcurl\b.*[[:space:]](?:-u|--user)[[:space:]=]*["']?[^:[:space:]"']+:([^[:space:]"']+)`,
+  },
+  {
+    name: "command-password",
+    regex: String.raw`\b(?:sshpass[[:space:]]+-p|redis-cli\b.*[[:space:]]-a)[[:space:]]*([^[:space:]]+)`,
+  },
+  { name: "command-password", regex: String.raw`-pass(?:in|out)?[[:space:]]+pass:([^[:space:]]+)` },
+  { name: "assignment", regex: String.raw`\b[Pp](?:ass|ASS)=([^[:space:]"'&;,]+)` },
 ];
 
 const mac: readonly PresetPattern[] = [
-  { regex: String.raw`\b[[:xdigit:]]{2}(?::[[:xdigit:]]{2}){5}\b`, pseudonym: "mac", accept: isMac },
-  { regex: String.raw`\b[[:xdigit:]]{2}(?:-[[:xdigit:]]{2}){5}\b`, pseudonym: "mac", accept: isMac },
-  { regex: String.raw`\b[[:xdigit:]]{4}\.[[:xdigit:]]{4}\.[[:xdigit:]]{4}\b`, pseudonym: "mac" },
+  { name: "mac", regex: String.raw`\b[[:xdigit:]]{2}(?::[[:xdigit:]]{2}){5}\b`, pseudonym: "mac", accept: isMac },
+  { name: "mac", regex: String.raw`\b[[:xdigit:]]{2}(?:-[[:xdigit:]]{2}){5}\b`, pseudonym: "mac", accept: isMac },
+  { name: "mac", regex: String.raw`\b[[:xdigit:]]{4}\.[[:xdigit:]]{4}\.[[:xdigit:]]{4}\b`, pseudonym: "mac" },
 ];
 
 const word6 = "[[:xdigit:]]{1,4}";
 const ip: readonly PresetPattern[] = [
-  { regex: String.raw`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`, pseudonym: "ip", accept: isIpv4 },
-  { regex: String.raw`\b${word6}(?::${word6}){7}\b`, pseudonym: "ip", accept: isIpv6 },
+  { name: "ip", regex: String.raw`\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b`, pseudonym: "ip", accept: isIpv4 },
+  { name: "ip", regex: String.raw`\b${word6}(?::${word6}){7}\b`, pseudonym: "ip", accept: isIpv6 },
   {
+    name: "ip",
     regex: `${word6}(?::${word6}){0,6}::(?:${word6}(?::${word6}){0,6})?|::${word6}(?::${word6}){0,6}`,
     pseudonym: "ip",
     accept: isIpv6,
@@ -68,6 +162,20 @@ const ip: readonly PresetPattern[] = [
 
 /** The patterns of each preset. */
 export const presetPatterns: Readonly<Record<RedactPreset, readonly PresetPattern[]>> = { secrets, mac, ip };
+
+/** Not what merely says that there is a value or none, and not the bracket that opens a structure. */
+function isValue(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start <= 5 && noValue.test(decoder.decode(bytes.subarray(start, end)))) return false;
+  if (bytes[start] !== 91 && bytes[start] !== 123) return true;
+  let before = start - 1;
+  while (bytes[before] === 32) before--;
+  return bytes[before] !== colon;
+}
+
+/** Random characters have a digit among them; two words of six and sixteen letters have not. */
+function isKubeadmToken(bytes: Uint8Array, start: number, end: number): boolean {
+  return bytes.subarray(start + 7, end).some(isDigit) && bytes.subarray(start + 7, end).some((byte) => !isDigit(byte));
+}
 
 /**
  * Six groups that stand alone, or the two addresses at the head of the fourteen groups of netfilter's `MAC=`. Longer rows
@@ -123,6 +231,7 @@ function isDigit(byte: number): boolean {
 }
 
 const decoder = new TextDecoder();
+const noValue = /^(?:true|false|null|nil|none|yes|no|~)$/i;
 const dash = 45;
 const dot = 46;
 const colon = 58;
