@@ -14,7 +14,8 @@ interface CollectWords extends ServiceWords {
 }
 
 const example = `agent collect --listen relp://0.0.0.0:2514 --to /var/log/remote
-agent collect --listen relps://0.0.0.0:2515 --to /var/log/remote --ca ca.crt --cert server.crt --key server.key`;
+agent collect --listen relps://0.0.0.0:2515 --to /var/log/remote --ca ca.crt --cert server.crt --key server.key
+agent collect --listen tls://0.0.0.0:19612 --listen syslog+tls://0.0.0.0:6514 --to /var/log/remote --ca …`;
 
 /** Receives until it is told to stop. */
 export async function run(words: readonly string[], context: CommandContext): Promise<number> {

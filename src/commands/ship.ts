@@ -40,9 +40,9 @@ function quick(options: ShipWords, tls: QuickTls): AgentConfig {
         "Try: agent ship --from 'file:/var/log/*.log' --to relp://HOST, or --config FILE",
     );
   }
-  const sources = Object.fromEntries(from.map((spec) => [spec, parseFrom(spec)]));
+  const sources = Object.fromEntries(from.map((spec) => [spec, parseFrom(spec, tls)]));
   const sinks = Object.fromEntries(to.map((url) => [url, parseTo(url, tls)]));
-  refuseIdleTls(options, Object.values(sinks));
+  refuseIdleTls(options, [...Object.values(sources), ...Object.values(sinks)]);
   const state = options.state ?? quickStateFolder(["ship", ...from, "to", ...to]);
   return quickConfig({ sources, sinks, state, hostname: Deno.hostname() });
 }

@@ -36,16 +36,18 @@ export function complaintOfHost(host: string): string | undefined {
   return fits ? undefined : `"${host}" is not a host name and not an IP address`;
 }
 
-/** Where a syslog server listens: `udp://host:514`, `tcp://host`, `unix:/dev/log`, `unix-stream:/run/log.sock`. @throws */
+/** Where a syslog server listens: `udp://host:514`, `tcp://host`, `tls://host`, `unix:/dev/log`, `unix-stream:PATH`. @throws */
 export function parseSyslogAddress(text: string): SyslogAddress {
-  const network = /^(udp|tcp):\/\/(.*)$/s.exec(text);
+  const network = /^(udp|tcp|tls):\/\/(.*)$/s.exec(text);
   if (network !== null) {
-    return { transport: network[1] as "udp" | "tcp", ...parseHostPort(network[2]!, defaultPorts.syslog) };
+    const transport = network[1] as "udp" | "tcp" | "tls";
+    const port = transport === "tls" ? defaultPorts.syslogTls : defaultPorts.syslog;
+    return { transport, ...parseHostPort(network[2]!, port) };
   }
   const socket = /^(unix|unix-stream):(.*)$/s.exec(text);
   if (socket === null) {
     throw new Error(
-      `"${text}" is not an address of syslog; allowed: udp://host:port, tcp://host:port, unix:PATH, unix-stream:PATH`,
+      `"${text}" is not an address of syslog; allowed: udp://host:port, tcp://host:port, tls://host:port, unix:PATH, unix-stream:PATH`,
     );
   }
   return { transport: socket[1] as "unix" | "unix-stream", path: parseSocketPath(socket[2]!) };

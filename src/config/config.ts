@@ -4,6 +4,7 @@
  */
 import type { KeyType } from "../cert/keys.ts";
 import type { RecordFraming } from "../formats/line_buffer.ts";
+import type { PayloadTemplate } from "../formats/rsyslog_template.ts";
 import type { SyslogForm } from "../formats/syslog_encode.ts";
 import type { BackoffLimits } from "../pipeline/backoff.ts";
 import type { RedactSpec, RuleSpec, RuleTestSpec } from "../rules/spec.ts";
@@ -36,6 +37,7 @@ export type SourceConfig =
   | TapSourceConfig
   | KernelSourceConfig
   | SyslogSourceConfig
+  | LinesSourceConfig
   | RelpSourceConfig
   | WebhookSourceConfig
   | JournalSourceConfig
@@ -144,12 +146,26 @@ export interface AuditSourceConfig extends RecordConfig {
 export interface SyslogSourceConfig extends RecordConfig {
   readonly type: "syslog";
   readonly listen: SyslogAddress;
+  /** There when `listen` is `tls`, and only then. */
+  readonly tls?: TlsConfig;
   readonly maxMessageBytes: number;
+  readonly maxConnections: number;
+}
+
+/** A server that takes plain lines, over TCP or TLS. */
+export interface LinesSourceConfig extends RecordConfig {
+  readonly type: "tcp" | "tls";
+  readonly listen: HostPort;
+  /** There when `type` is `tls`, and only then. */
+  readonly tls?: TlsConfig;
+  readonly maxLineBytes: number;
+  readonly maxConnections: number;
 }
 
 /** Where syslog comes in; `unix` is a datagram socket, `unix-stream` a stream socket. */
 export type SyslogAddress =
   | { readonly transport: "udp" | "tcp" } & HostPort
+  | { readonly transport: "tls" } & HostPort
   | { readonly transport: "unix" | "unix-stream"; readonly path: string };
 
 /** A RELP server. */
@@ -187,29 +203,34 @@ export interface RetryConfig {
   readonly backoff: BackoffLimits;
   readonly reportSuspension: boolean;
   readonly reportSuspensionContinuation: boolean;
+  readonly aside: AsideConfig;
+}
+
+/** When records are no longer tried, and how much room there is for them. */
+export interface AsideConfig {
+  /** −1: for ever. */
+  readonly resumeRetryCount: number;
+  /** How often records that the peer refuses are sent again. */
+  readonly refusedRetryCount: number;
+  /** All dead letters of the sink together. */
+  readonly maxBytes: number;
 }
 
 /** A RELP client. */
-export interface RelpSinkConfig extends HostPort, RetryConfig {
+export interface RelpSinkConfig extends NetworkSinkConfig {
   readonly type: "relp";
-  readonly tls?: TlsConfig;
   readonly windowSize: number;
-  readonly timeoutMs: number;
-  readonly connectionTimeoutMs: number;
   /** A new session after so many messages; 0 never. */
   readonly rebindMessages: number;
   /** A new session after so long; 0 never. */
   readonly rebindMs: number;
-  /** −1: for ever. */
-  readonly resumeRetryCount: number;
-  /** Idle time before the first TCP keepalive probe. */
-  readonly keepAliveMs: number;
-  readonly localAddress?: string;
-  readonly template: "forward" | "rfc5424" | "rfc3164";
+  readonly template: "forward" | PayloadTemplate;
 }
 
 /** What sinks have whose peer is reached over a network. */
 export interface NetworkSinkConfig extends HostPort, RetryConfig {
+  /** Servers to use while those before them cannot be reached, in order. */
+  readonly fallbacks?: readonly HostPort[];
   readonly tls?: TlsConfig;
   readonly connectionTimeoutMs: number;
   readonly timeoutMs: number;

@@ -33,6 +33,9 @@ export const fileSourceDefaults = { stripCarriageReturn: false, format: "plain",
 /** Keys of the `webhook` source. A body of 1 MiB is some thousand records. */
 export const webhookDefaults = { path: "/", maxBodyBytes: 1 * mib, maxConnections: 256 } as const;
 
+/** Connections at once of the sources that take streams: a fleet. */
+export const defaultMaxConnections = 2_000;
+
 /** Keys of the `relp` source. The size is rsyslog's usual message limit made roomy; 2,000 sessions are a fleet. */
 export const relpSourceDefaults = {
   maxDataBytes: 128 * kib,
@@ -46,6 +49,7 @@ export const retryDefaults: RetryConfig = {
   backoff: { firstMs: 1 * second, maxMs: 30 * second },
   reportSuspension: true,
   reportSuspensionContinuation: false,
+  aside: { resumeRetryCount: -1, refusedRetryCount: 3, maxBytes: 16 * mib },
 };
 
 /** Keys of the `relp` sink, after omrelp; `windowSize` is 1,024 because omrelp's 128 stalls at every window. */
@@ -55,7 +59,6 @@ export const relpSinkDefaults = {
   connectionTimeoutMs: 10 * second,
   rebindMessages: 0,
   rebindMs: 0,
-  resumeRetryCount: -1,
   keepAliveMs: 60 * second,
   template: "forward",
 } as const;

@@ -15,6 +15,7 @@ import type {
 import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
 import {
   auditPriority,
+  defaultMaxConnections,
   defaultMaxDatagramBytes,
   defaultPorts,
   defaultPriority,
@@ -56,10 +57,14 @@ export function withEnvironment(given: QuickTls, env: (name: string) => string |
   };
 }
 
-/** The source that a `--from` names: `file:PATTERN`, `kernel:`, `stdin:`, `tap:PATH`, `syslog:udp://host:port` … */
-export function parseFrom(spec: string): SourceConfig {
+/**
+ * The source that a `--from` names: `file:PATTERN`, `kernel:`, `stdin:`, `tap:PATH`, `syslog:udp://host:port` … Of `tls`
+ * a listener takes the files alone: the permitted peers are the sinks'.
+ */
+export function parseFrom(spec: string, tls: QuickTls = {}): SourceConfig {
   const { kind, rest } = splitSpec("--from", spec, quickSources);
-  return said("--from", spec, () => sourceOf(kind, rest));
+  const { permittedPeer: _, ...files } = tls;
+  return said("--from", spec, () => sourceOf(kind, rest, files));
 }
 
 /** The sink that a `--to` names: `relp://host:2514`, `relps://host:2515`, `file:DIR`, `stdout:` … */
@@ -68,7 +73,11 @@ export function parseTo(url: string, tls: QuickTls = {}): SinkConfig {
   return said("--to", url, () => sinkOf(kind, rest, tls));
 }
 
-/** The source that a `--listen` names: `relp://host:2514`, `relps://host:2515`; with a CA, clients must show a certificate. */
+/**
+ * The source that a `--listen` names: `relp://host:2514`, `relps://`, `tls://host:19612` (plain lines), `tcp://`,
+ * `syslog+tls://host:6514`, `syslog+tcp://`, `syslog+udp://`, `syslog:unix:/dev/log`. With a CA, clients must show a
+ * certificate.
+ */
 export function parseListen(url: string, tls: QuickTls = {}): SourceConfig {
   const { kind, rest } = splitSpec("--listen", url, quickListeners);
   return said("--listen", url, () => listenerOf(kind, rest, tls));
@@ -117,7 +126,7 @@ export function refuseIdleTls(
   throw new UsageError(`${options.join(", ")}: no address here uses TLS\nTry: relps:// instead of relp://`);
 }
 
-function sourceOf(kind: string, rest: string): SourceConfig {
+function sourceOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
   const { start, longLines, maxLineBytes } = sourceDefaults;
   const record = { priority: defaultPriority };
   switch (kind) {
@@ -149,7 +158,7 @@ function sourceOf(kind: string, rest: string): SourceConfig {
     case "tap":
       return { type: "tap", socket: parseSocketPath(rest || defaults.tapSocket), tai: "s6", maxLineBytes, ...record };
     case "syslog":
-      return { type: "syslog", listen: parseSyslogAddress(rest), maxMessageBytes: maxLineBytes, ...record };
+      return syslogSource(rest, tls);
     default:
       throw new Error(notAvailable);
   }
@@ -209,14 +218,50 @@ function syslogSink(kind: "syslog+tls" | "syslog+tcp" | "syslog+udp", rest: stri
 }
 
 function listenerOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
-  if (kind === "syslog") return sourceOf(kind, rest);
-  if (kind !== "relp" && kind !== "relps") throw new Error(notAvailable);
-  const listen = parseHostPort(withoutSlashes(rest), defaultPorts[kind]);
-  const server: RelpSourceConfig = { type: "relp", listen, ...relpSourceDefaults };
-  if (kind === "relp") return server;
+  switch (kind) {
+    case "syslog":
+      return syslogSource(rest, tls);
+    case "syslog+tls":
+    case "syslog+tcp":
+    case "syslog+udp":
+      return syslogSource(`${kind.slice("syslog+".length)}:${rest}`, tls);
+    case "tcp":
+    case "tls": {
+      const listen = parseHostPort(withoutSlashes(rest), kind === "tls" ? defaultPorts.streamTls : undefined);
+      const { maxLineBytes } = sourceDefaults;
+      const lines = { listen, maxLineBytes, maxConnections: defaultMaxConnections, priority: defaultPriority };
+      return { type: kind, ...lines, ...(kind === "tls" ? { tls: serverTlsOf(tls) } : {}) };
+    }
+    case "relp":
+    case "relps": {
+      const listen = parseHostPort(withoutSlashes(rest), defaultPorts[kind]);
+      const server: RelpSourceConfig = { type: "relp", listen, ...relpSourceDefaults };
+      return kind === "relp" ? server : { ...server, tls: serverTlsOf(tls) };
+    }
+    default:
+      throw new Error(notAvailable);
+  }
+}
+
+function syslogSource(rest: string, tls: QuickTls): SourceConfig {
+  const listen = parseSyslogAddress(rest);
+  return {
+    type: "syslog",
+    listen,
+    maxMessageBytes: sourceDefaults.maxLineBytes,
+    maxConnections: defaultMaxConnections,
+    priority: defaultPriority,
+    ...(listen.transport === "tls" ? { tls: serverTlsOf(tls) } : {}),
+  };
+}
+
+function serverTlsOf(tls: QuickTls): TlsConfig {
   const secured = tlsOf(tls, []);
   if (secured.cert === undefined) throw new Error("TLS needs a certificate of its own; add --cert FILE --key FILE");
-  return { ...server, tls: secured };
+  if (secured.ca === undefined && secured.permittedPeer.length > 0) {
+    throw new Error("--permitted-peer: without --ca nobody's certificate can be checked");
+  }
+  return secured;
 }
 
 function tlsOf(tls: QuickTls, defaultPeers: readonly string[]): TlsConfig {
@@ -281,5 +326,14 @@ function hidePassword(message: string): string {
   return message.replaceAll(/\/\/[^/@\s"]*@/g, "//…@");
 }
 
-/** What `--listen` knows; `tls:` and `syslog+tls:` come with later versions. */
-const quickListeners: readonly string[] = ["relp", "relps", "syslog", "tls", "syslog+tls"];
+/** What `--listen` knows. */
+const quickListeners: readonly string[] = [
+  "relp",
+  "relps",
+  "tls",
+  "tcp",
+  "syslog+tls",
+  "syslog+tcp",
+  "syslog+udp",
+  "syslog",
+];

@@ -1,7 +1,7 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { UsageError } from "../pipeline/errors.ts";
 import { parseFrom, parseListen, parseTo, quickConfig, refuseIdleTls, withEnvironment } from "./quick.ts";
-import type { RelpSinkConfig, RelpSourceConfig, SyslogSourceConfig } from "./config.ts";
+import type { LinesSourceConfig, RelpSinkConfig, RelpSourceConfig, SyslogSourceConfig } from "./config.ts";
 
 const complains = (run: () => unknown, pattern: RegExp): void =>
   throws(run, (error) => error instanceof UsageError && pattern.test(error.message));
@@ -97,6 +97,36 @@ Deno.test("parseListen() demands a certificate for TLS and takes port 0", () => 
   complains(() => parseListen("relps://0.0.0.0:2515", { ca: "ca" }), /--cert FILE --key FILE/);
   const { tls } = parseListen("relps://[::]", { ca: "a", cert: "c", key: "k" }) as RelpSourceConfig;
   deepStrictEqual(tls, { authMode: "name", permittedPeer: [], ca: "a", cert: "c", key: "k" });
+});
+
+Deno.test("parseListen() reads every stream that can be listened on, with the port of its kind", () => {
+  const files = { ca: "a", cert: "c", key: "k" };
+  const summary = (url: string): unknown[] => {
+    const { type, listen, tls } = parseListen(url, files) as LinesSourceConfig | SyslogSourceConfig;
+    return [type, listen, tls?.cert];
+  };
+  const host = "0.0.0.0";
+  deepStrictEqual(summary("tls://0.0.0.0"), ["tls", { host, port: 19_612 }, "c"]);
+  deepStrictEqual(summary("tcp://0.0.0.0:7"), ["tcp", { host, port: 7 }, undefined]);
+  deepStrictEqual(summary("syslog+tls://0.0.0.0"), ["syslog", { transport: "tls", host, port: 6_514 }, "c"]);
+  deepStrictEqual(summary("syslog:tls://0.0.0.0"), ["syslog", { transport: "tls", host, port: 6_514 }, "c"]);
+  deepStrictEqual(summary("syslog+tcp://0.0.0.0"), ["syslog", { transport: "tcp", host, port: 514 }, undefined]);
+  deepStrictEqual(summary("syslog+udp://0.0.0.0"), ["syslog", { transport: "udp", host, port: 514 }, undefined]);
+  complains(() => parseListen("tcp://0.0.0.0", files), /port/);
+  for (const url of ["tls://0.0.0.0", "syslog+tls://0.0.0.0"]) complains(() => parseListen(url), /--cert FILE --key/);
+  const { cert, key } = files;
+  complains(() => parseListen("tls://h", { cert, key, permittedPeer: ["a.lab"] }), /without --ca nobody/);
+});
+
+Deno.test("parseFrom() takes the files of TLS, and leaves the permitted peers to the sinks", () => {
+  const tls = { ca: "a", cert: "c", key: "k", permittedPeer: ["loghost.lab"] };
+  deepStrictEqual((parseFrom("syslog:tls://127.0.0.1", tls) as SyslogSourceConfig).tls, {
+    authMode: "name",
+    permittedPeer: [],
+    ca: "a",
+    cert: "c",
+    key: "k",
+  });
 });
 
 Deno.test("withEnvironment() fills gaps and never mixes a pair", () => {

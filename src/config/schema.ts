@@ -169,6 +169,9 @@ function withCertificate<T extends SourceConfig | SinkConfig>(
         "cert",
       ]);
     }
+    if (group === "sources" && tls.ca === undefined && (tls.permittedPeer.length > 0 || tls.authMode !== "name")) {
+      complain(context, part, "missing; without ca nobody's certificate can be checked", [group, name, "tls", "ca"]);
+    }
     return { ...part, tls };
   };
   return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, complete(name, part)]));

@@ -7,6 +7,7 @@ import type {
   FileSourceConfig,
   JournalSourceConfig,
   KernelSourceConfig,
+  LinesSourceConfig,
   MultilineConfig,
   RelpSourceConfig,
   SourceConfig,
@@ -16,6 +17,7 @@ import type {
   WebhookSourceConfig,
 } from "./config.ts";
 import {
+  defaultMaxConnections,
   defaultPorts,
   defaultPriority,
   defaults,
@@ -63,6 +65,9 @@ const recordKeys = {
 const maxLineKey = (about: string): z.ZodType<number, string | undefined> =>
   size(kib, 16 * kib * kib, { about }).prefault(sizeText(sourceDefaults.maxLineBytes));
 const splitLines = "Longest line; longer ones are split.";
+const connectionsKey = count(1, 100_000, { about: "Connections at once; more are turned away." })
+  .prefault(defaultMaxConnections);
+const missingTls = "missing; a listener on tls needs a certificate: tls: {ca: …, cert: …, key: …}";
 
 const multilineSchema = z.strictObject({
   startPattern: patternText({
@@ -206,14 +211,48 @@ const auditSchema = z.strictObject({
 const syslogSchema = z.strictObject({
   type: z.literal("syslog").meta({ description: "A syslog server, RFC 3164 and RFC 5424." }),
   listen: parsedText(parseSyslogAddress, {
-    about: "udp://host:port, tcp://host:port, unix:PATH (datagrams), unix-stream:PATH.",
-    example: "udp://127.0.0.1:514",
+    about: "udp://host:port, tcp://host:port, tls://host:port (RFC 5425), unix:PATH (datagrams), unix-stream:PATH.",
+    example: "tls://127.0.0.1:6514",
   }),
+  tls: serverTlsSchema.exactOptional(),
   maxMessage: size(480, 16 * kib * kib, { about: "Longest message." }).prefault(sizeText(sourceDefaults.maxLineBytes)),
+  maxConnections: connectionsKey,
   ...recordKeys,
-}).transform((keys): SyslogSourceConfig => {
-  const { type, listen, maxMessage: maxMessageBytes, program } = keys;
-  return { type, listen, maxMessageBytes, priority: priorityOf(keys), ...given({ program }) };
+}).transform((keys, context): SyslogSourceConfig => {
+  const { type, listen, maxMessage: maxMessageBytes, maxConnections, tls, program } = keys;
+  if (tls !== undefined && listen.transport !== "tls") {
+    complain(context, keys, `has no TLS; write tls://host:port`, ["listen"]);
+  }
+  if (tls === undefined && listen.transport === "tls") complain(context, keys, missingTls, ["tls"]);
+  return { type, listen, maxMessageBytes, maxConnections, priority: priorityOf(keys), ...given({ tls, program }) };
+});
+
+const linesKeys = {
+  maxLine: maxLineKey(splitLines),
+  maxConnections: connectionsKey,
+  ...recordKeys,
+};
+const linesListen = parsedText((address) => parseHostPort(address, defaultPorts.streamTls), {
+  about: "Address and port to listen on; 0.0.0.0 or [::] is every address.",
+  example: "127.0.0.1:19612",
+});
+
+const tcpSchema = z.strictObject({
+  type: z.literal("tcp").meta({ description: "Plain lines over TCP, as socat or netcat send them." }),
+  listen: linesListen,
+  ...linesKeys,
+}).transform((keys): LinesSourceConfig => linesSource(keys));
+
+const tlsSchema = z.strictObject({
+  type: z.literal("tls").meta({
+    description: "Plain lines over TLS, as s6-tlsclient sends them; a client is known by its certificate.",
+  }),
+  listen: linesListen,
+  tls: serverTlsSchema.exactOptional(),
+  ...linesKeys,
+}).transform((keys, context): LinesSourceConfig => {
+  if (keys.tls === undefined) complain(context, keys, missingTls, ["tls"]);
+  return linesSource(keys, keys.tls);
 });
 
 const relpSchema = z.strictObject({
@@ -284,6 +323,8 @@ export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = t
     journalSchema,
     auditSchema,
     syslogSchema,
+    tcpSchema,
+    tlsSchema,
     relpSchema,
     webhookSchema,
   ],
@@ -294,6 +335,22 @@ export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = t
 function parseWebhookPath(path: string): string {
   if (!/^\/[!->@-~]*$/.test(path) || path.includes("#")) throw new Error(`"${path}" is not a path; it begins with "/"`);
   return path;
+}
+
+function linesSource(
+  keys: {
+    readonly type: "tcp" | "tls";
+    readonly listen: LinesSourceConfig["listen"];
+    readonly maxLine: number;
+    readonly maxConnections: number;
+    readonly program?: string;
+    readonly severity: number;
+    readonly facility: number;
+  },
+  tls?: LinesSourceConfig["tls"],
+): LinesSourceConfig {
+  const { type, listen, maxLine: maxLineBytes, maxConnections, program } = keys;
+  return { type, listen, maxLineBytes, maxConnections, priority: priorityOf(keys), ...given({ tls, program }) };
 }
 
 function priorityOf(keys: { readonly severity: number; readonly facility: number }): number {

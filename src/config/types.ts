@@ -9,8 +9,8 @@ export const notAvailable = "not available in this version";
 
 /** `type:` of sources in the configuration. */
 export const sourceTypes = {
-  now: ["file", "stdin", "tap", "kernel", "journal", "audit", "syslog", "relp", "webhook"],
-  later: ["kubernetesAudit", "tls"],
+  now: ["file", "stdin", "tap", "kernel", "journal", "audit", "syslog", "tcp", "tls", "relp", "webhook"],
+  later: ["kubernetesAudit"],
 } as const satisfies { now: readonly SourceConfig["type"][]; later: readonly string[] };
 
 /** `type:` of sinks in the configuration. */

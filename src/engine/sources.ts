@@ -4,9 +4,11 @@ import type {
   AuditSourceConfig,
   FileSourceConfig,
   KernelSourceConfig,
+  LinesSourceConfig,
   RelpSourceConfig,
   SourceConfig,
   StdinSourceConfig,
+  SyslogSourceConfig,
   TapSourceConfig,
   WebhookSourceConfig,
 } from "../config/config.ts";
@@ -43,7 +45,10 @@ export async function openSource(
     case "webhook":
       return await openWebhook(id, config, hostname);
     case "syslog":
-      return (await import("../sources/syslog/source.ts")).openSyslogSource({ id, hostname, ...config });
+      return await openSyslog(id, config, hostname);
+    case "tcp":
+    case "tls":
+      return await openLines(id, config, hostname);
   }
 }
 
@@ -63,6 +68,33 @@ async function openWebhook(id: string, config: WebhookSourceConfig, hostname: st
   const { openWebhookSource } = await import("../sources/webhook/source.ts");
   const source = await openWebhookSource({ id, hostname, ...config, program: config.program ?? "webhook" });
   openLog("webhook").info(`listening on ${source.address}${config.tls === undefined ? "" : " (TLS)"}`);
+  return source;
+}
+
+async function openSyslog(id: string, config: SyslogSourceConfig, hostname: string): Promise<Source> {
+  const { openSyslogSource } = await import("../sources/syslog/source.ts");
+  const { listen: where, tls, ...rest } = config;
+  const listen = where.transport === "tls"
+    ? { ...where, transport: "tcp" as const, ...(tls === undefined ? {} : { tls }) }
+    : where;
+  const source = await openSyslogSource({ id, hostname, ...rest, listen });
+  openLog("syslog").info(`listening on ${source.address}`);
+  return source;
+}
+
+async function openLines(id: string, config: LinesSourceConfig, hostname: string): Promise<Source> {
+  const { openSyslogSource } = await import("../sources/syslog/source.ts");
+  const { listen, tls, maxLineBytes: maxMessageBytes, type: program, ...rest } = config;
+  const source = await openSyslogSource({
+    id,
+    hostname,
+    program,
+    records: "lines",
+    maxMessageBytes,
+    ...rest,
+    listen: { transport: "tcp", ...listen, ...(tls === undefined ? {} : { tls }) },
+  });
+  openLog("lines").info(`listening on ${source.address}`);
   return source;
 }
 

@@ -1,13 +1,15 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { parse } from "yaml";
 import { ConfigError } from "../../src/pipeline/errors.ts";
 import type {
   AgentConfig,
   FileSinkConfig,
+  LinesSourceConfig,
   RelpSinkConfig,
   RelpSourceConfig,
   SinkConfig,
   SourceConfig,
+  SyslogSourceConfig,
 } from "../../src/config/config.ts";
 import type { Lookups } from "../../src/config/fill.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
@@ -95,7 +97,7 @@ sinks:
   h: {type: stdout}
 `);
   const specs = ["file:/x/*.log", "kernel:", "stdin:", "tap:", "syslog:udp://127.0.0.1:514"];
-  deepStrictEqual(Object.values(config.sources) as SourceConfig[], specs.map(parseFrom));
+  deepStrictEqual(Object.values(config.sources) as SourceConfig[], specs.map((spec) => parseFrom(spec)));
   deepStrictEqual(
     Object.values(config.sinks) as SinkConfig[],
     ["relp://loghost", "file:/logs", "stdout:"].map((url) => parseTo(url)),
@@ -275,6 +277,29 @@ Deno.test("parseConfig() finds rules that name parts that are not there", () => 
     ["a.yaml:4", "rules[0].route"],
     ["a.yaml:5", "rules[1].sources"],
   ]);
+});
+
+Deno.test("parseConfig() takes TLS listeners for syslog and lines, and none that could check nobody", () => {
+  const source = (keys: string): string => `sources: {s: {${keys}}}\nsinks: {o: {type: stdout}}\n`;
+  const own = "cert: /c, key: /k";
+  const { sources } = read(source(`type: syslog, listen: "tls://0.0.0.0", tls: {ca: /a, ${own}}`));
+  const { listen, tls } = sources.s as SyslogSourceConfig;
+  deepStrictEqual([listen, tls?.ca], [{ transport: "tls", host: "0.0.0.0", port: 6_514 }, "/a"]);
+  const lines = read(source(`type: tls, listen: "0.0.0.0", tls: {${own}}`)).sources.s as LinesSourceConfig;
+  deepStrictEqual([lines.listen.port, lines.tls?.cert, lines.maxConnections], [19_612, "/c", 2_000]);
+  strictEqual((read(source(`type: tcp, listen: "0.0.0.0:7"`)).sources.s as LinesSourceConfig).tls, undefined);
+  for (
+    const [keys, complaint] of [
+      [`type: syslog, listen: "tls://0.0.0.0"`, /sources\.s\.tls: missing/],
+      [`type: syslog, listen: "tcp://0.0.0.0", tls: {${own}}`, /sources\.s\.listen: has no TLS; write tls:/],
+      [`type: tls, listen: "0.0.0.0"`, /sources\.s\.tls: missing/],
+      [`type: tcp, listen: "0.0.0.0:7", tls: {${own}}`, /sources\.s\.tls: /],
+      [`type: tls, listen: "0.0.0.0", tls: {${own}, permittedPeer: [a.lab]}`, /tls\.ca: missing; without ca nobody/],
+      [`type: tls, listen: "0.0.0.0", tls: {${own}, authMode: certvalid}`, /tls\.ca: missing; without ca nobody/],
+    ] as const
+  ) {
+    match(problems(source(keys)).join("\n"), complaint);
+  }
 });
 
 Deno.test("sampleText() is a configuration, as it is and with everything switched on", () => {

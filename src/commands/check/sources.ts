@@ -5,6 +5,7 @@ import type {
   FileSourceConfig,
   HostPort,
   SourceConfig,
+  TlsConfig,
   WebhookSourceConfig,
 } from "../../config/config.ts";
 import { errorText } from "../../pipeline/errors.ts";
@@ -36,14 +37,27 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
     case "tap":
       return [checkSocket(subject, source.socket)];
     case "relp":
-      return [checkPort(subject, source.listen, "tcp")];
+    case "tcp":
+    case "tls":
+      return [checkPort(subject, source.listen, "tcp"), ...checkStrangers(subject, source)];
     case "webhook":
       if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
       return [checkPort(subject, source.listen, "tcp"), ...checkCallers(subject, source)];
     case "syslog":
       if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
-      return [checkPort(subject, source.listen, source.listen.transport)];
+      return [
+        checkPort(subject, source.listen, source.listen.transport === "udp" ? "udp" : "tcp"),
+        ...checkStrangers(subject, source),
+      ];
   }
+}
+
+/** Whether TLS asks clients who they are. */
+function checkStrangers(subject: string, { tls }: { readonly tls?: TlsConfig }): readonly Finding[] {
+  if (tls === undefined || tls.ca !== undefined) return [];
+  return [
+    warning(`${subject}.tls.ca`, "missing: clients are not asked for a certificate", "name the CA that signs them"),
+  ];
 }
 
 /** Who may push to a webhook. */

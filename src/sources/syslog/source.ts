@@ -1,5 +1,5 @@
 /**
- * The `syslog` source: a syslog server on UDP, TCP, TLS or a Unix socket. Records are kept as they came; one with a
+ * The sources `syslog`, `tcp` and `tls`: a syslog server on UDP, TCP, TLS or a Unix socket, and a server for plain lines. Records are kept as they came; one with a
  * `<PRI>` has its own header, one without is plain. It cannot read again, and its senders do not repeat: what it has read
  * must be safe (in the spool) before the process may end.
  */
@@ -23,6 +23,11 @@ export type SyslogListen =
 export interface SyslogSourceOptions {
   readonly id: string;
   readonly listen: SyslogListen;
+  /**
+   * What a stream holds. `syslog` (default): records by line or by count, each with its own header where it begins with
+   * `<PRI>`. `lines`: lines as they are, whatever they begin with, all plain.
+   */
+  readonly records?: "syslog" | "lines";
   /** Host of what comes over a Unix socket; over the network it is the sender's address. */
   readonly hostname: string;
   /** Program of records without a header; default `syslog`. */
@@ -69,7 +74,7 @@ async function openRun(options: SyslogSourceOptions): Promise<Run> {
 }
 
 function openIntake(options: SyslogSourceOptions, give: Give): Promise<Intake> {
-  const { listen, program = "syslog", mode = 0o666, maxConnections = 1_000 } = options;
+  const { listen, program = "syslog", mode = 0o666, maxConnections = 1_000, records = "syslog" } = options;
   const { maxHeldBytes = 4 * 1024 * 1024, dropCheckMs = 5_000 } = options;
   switch (listen.transport) {
     case "udp":
@@ -83,11 +88,12 @@ function openIntake(options: SyslogSourceOptions, give: Give): Promise<Intake> {
         dropCheckMs,
       }, give);
     case "tcp":
-      return openStreamIntake({ ...options, program, listen, maxConnections }, give);
+      return openStreamIntake({ ...options, program, records, listen, maxConnections }, give);
     case "unix-stream":
       return openStreamIntake({
         ...options,
         program,
+        records,
         listen: { transport: "unix-stream", path: listen.path, mode },
         maxConnections,
       }, give);

@@ -1,21 +1,22 @@
 /**
- * Syslog in streams: TCP (RFC 6587), TLS (RFC 5425) and Unix stream sockets. Each connection is read only when there is
+ * Syslog and plain lines in streams: TCP (RFC 6587), TLS (RFC 5425) and Unix stream sockets. Each connection is read only when there is
  * room for what it sends: a slow consumer slows its senders, and nothing is dropped.
  */
-import { SyslogSplitter } from "../../formats/syslog_framing.ts";
+import type { Batch, Origin } from "../../pipeline/batch.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { openLog } from "../../system/log.ts";
 import { listenOnUnixSocket } from "../../system/unix_socket.ts";
 import type { TlsOptions } from "../../tls/dial.ts";
 import { listen } from "../../tls/listen.ts";
 import { type Give, graceMs, type Intake, originOf, type RecordDefaults } from "./intake.ts";
-import { batchesOfRecords } from "./records.ts";
+import { openSplitter } from "./splitter.ts";
 
 /** Where to listen. */
 export interface StreamOptions extends RecordDefaults {
   readonly listen:
     | { readonly transport: "tcp"; readonly host: string; readonly port: number; readonly tls?: TlsOptions }
     | { readonly transport: "unix-stream"; readonly path: string; readonly mode: number };
+  readonly records: "syslog" | "lines";
   /** Connections at once; more are turned away. */
   readonly maxConnections: number;
 }
@@ -125,27 +126,28 @@ class StreamIntake implements Intake {
   }
 
   async #serve(stream: Stream, host: string, peer: string | undefined): Promise<void> {
-    const { maxMessageBytes, listen } = this.#options;
-    const splitter = new SyslogSplitter({
-      maxRecordBytes: maxMessageBytes,
-      nulEnds: listen.transport === "unix-stream",
-    });
-    const giveAll = async (run: ReturnType<SyslogSplitter["push"]>): Promise<boolean> => {
-      for (const batch of batchesOfRecords(run, originOf(this.#options, host, peer))) {
-        if (!await this.#give(batch)) return false;
-      }
+    const { maxMessageBytes, listen, records } = this.#options;
+    const splitter = openSplitter(records, maxMessageBytes, listen.transport === "unix-stream");
+    const giveAll = async (batches: Iterable<Batch>): Promise<boolean> => {
+      for (const batch of batches) if (!await this.#give(batch)) return false;
       return true;
     };
+    const origin = (): Origin => originOf(this.#options, host, peer);
     try {
       for (;;) {
         const chunk = await stream.read();
         if (chunk === undefined) break;
-        if (!await giveAll(splitter.push(chunk))) return;
+        if (!await giveAll(splitter.push(chunk, origin()))) return;
       }
     } catch (error) {
       log.debug(`connection of ${stream.peerAddress} broke: ${errorText(error)}`);
+      if (splitter.restBytes > 0) {
+        log.warning(
+          `connection of ${stream.peerAddress} broke within a record: its first ${splitter.restBytes} bytes are kept`,
+        );
+      }
     }
-    await giveAll(splitter.flush());
+    await giveAll(splitter.flush(origin()));
     if (splitter.splitRecords > 0) {
       log.warning(
         `split ${splitter.splitRecords} messages of ${stream.peerAddress} longer than ${maxMessageBytes} bytes`,
