@@ -63,13 +63,7 @@ export class ArtifactStore {
 
   /** A path that is safe to extract anywhere, redacted and not yet taken. */
   claimPath(wanted: string): string {
-    const safe = safePath(this.#options.redactor.redactText(wanted));
-    for (let n = 1;; n++) {
-      const path = n === 1 ? safe : numbered(safe, n);
-      if (this.#paths.has(path.toLowerCase())) continue;
-      this.#paths.add(path.toLowerCase());
-      return path;
-    }
+    return this.#claim(safePath(this.#options.redactor.redactText(wanted)));
   }
 
   /**
@@ -103,15 +97,15 @@ export class ArtifactStore {
     }
   }
 
-  /** Keeps text of our own that is already redacted, such as `NAME.error`. */
-  async storeOwn(path: string, text: string, origin: string): Promise<StoredArtifact> {
+  /** Keeps `NAME.error`; both arguments are redacted already. */
+  async storeError(about: string, text: string): Promise<StoredArtifact> {
     const bytes = new TextEncoder().encode(text);
     const content = await keepContent(once(bytes), false, this.#options);
-    return { path: this.claimOwnPath(path), kind: "text", origin, bytesIn: bytes.length, redactions: [], content };
+    const path = this.#claim(`${safePath(about)}.error`);
+    return { path, kind: "text", origin: "agent dump", bytesIn: bytes.length, redactions: [], content };
   }
 
-  /** As {@linkcode claimPath}, for a path that was redacted before. */
-  claimOwnPath(safe: string): string {
+  #claim(safe: string): string {
     for (let n = 1;; n++) {
       const path = n === 1 ? safe : numbered(safe, n);
       if (this.#paths.has(path.toLowerCase())) continue;
