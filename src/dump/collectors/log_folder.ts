@@ -1,0 +1,109 @@
+/**
+ * The log files below a folder, found with distrust: a link is followed only to a file in a place of logs, every file is
+ * taken once whatever its names are, and what is no log is passed over and said so in the index.
+ */
+import { lstat, realpath } from "node:fs/promises";
+import type { DumpContext } from "../collector.ts";
+import { abortable, FileError, inspect, namesIn, noteFailure, type RegularFile } from "./files.ts";
+
+/** A file that looks like a log. */
+export interface LogFile extends RegularFile {
+  /** As on that machine: `/var/log/syslog.1`. */
+  readonly name: string;
+}
+
+/** What was found. */
+export interface FoundLogs {
+  /** Newest first. */
+  readonly files: readonly LogFile[];
+  /** `path: why not`. */
+  readonly passed: readonly string[];
+}
+
+/** Looks at all of `folders`, six levels deep; `leaveOut` are folders that others take care of. */
+export async function findLogs(
+  context: DumpContext,
+  folders: readonly string[],
+  leaveOut: readonly string[] = [],
+): Promise<FoundLogs> {
+  const search = new Search(context, leaveOut);
+  for (const folder of folders) await search.visit(folder, 6);
+  return { files: search.files.sort((a, b) => b.modifiedMs - a.modifiedMs), passed: search.passed };
+}
+
+class Search {
+  readonly files: LogFile[] = [];
+  readonly passed: string[] = [];
+  readonly #context: DumpContext;
+  readonly #leaveOut: readonly string[];
+  readonly #seen = new Set<string>();
+
+  constructor(context: DumpContext, leaveOut: readonly string[]) {
+    this.#context = context;
+    this.#leaveOut = leaveOut;
+  }
+
+  async visit(folder: string, depth: number): Promise<void> {
+    for (const name of await namesIn(this.#context, folder)) {
+      if (this.files.length >= maxFiles) {
+        this.passed.push(`${folder}: more than ${maxFiles} files`);
+        return;
+      }
+      await this.#look(`${folder}/${name}`, depth);
+    }
+  }
+
+  async #look(name: string, depth: number): Promise<void> {
+    const { machine, signal } = this.#context;
+    if (this.#leaveOut.includes(name)) return;
+    const plain = machine.live ? name : machine.root.replace(/\/+$/, "") + name;
+    try {
+      const info = await abortable(lstat(plain), signal);
+      if (info.isDirectory()) {
+        if (depth > 0) await this.visit(name, depth - 1);
+        else this.passed.push(`${name}: too deep`);
+      } else if (info.isSymbolicLink()) await this.#follow(name);
+      else if (info.isFile()) await this.#take(name, plain);
+      else this.passed.push(`${name}: not a file`);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof FileError) || error.state === "denied") noteFailure(this.#context, name, error);
+      else this.passed.push(`${name}: ${error.message}`);
+    }
+  }
+
+  /** Container runtimes link `/var/log/pods/…/0.log` to their own folders; whoever links to /etc/shadow is refused. */
+  async #follow(name: string): Promise<void> {
+    const { machine, signal } = this.#context;
+    const located = machine.locate(name);
+    const target = machine.live ? await abortable(realpath(located), signal).catch(() => undefined) : located;
+    if (target === undefined) return void this.passed.push(`${name}: a link to nothing`);
+    const onMachine = machine.live ? target : target.slice(machine.root.replace(/\/+$/, "").length);
+    if (!logPlaces.some((place) => onMachine.startsWith(place))) {
+      this.passed.push(`${name}: a link to "${onMachine}", which is no place of logs`);
+    } else if ((await abortable(lstat(target), signal)).isDirectory()) this.passed.push(`${name}: a link to a folder`);
+    else await this.#take(name, target);
+  }
+
+  async #take(name: string, path: string): Promise<void> {
+    if (binaryNames.test(name)) return void this.passed.push(`${name}: binary`);
+    const file = await inspect(path, this.#context.signal);
+    if (this.#seen.has(file.identity)) return;
+    this.#seen.add(file.identity);
+    this.files.push({ ...file, name });
+  }
+}
+
+const logPlaces = [
+  "/var/log/",
+  "/run/log/",
+  "/var/lib/docker/containers/",
+  "/var/lib/containers/",
+  "/var/lib/containerd/",
+  "/var/lib/rancher/",
+  "/tmp/log/",
+  "/data/log/",
+];
+const binaryNames =
+  /(^|\/)((lastlog|wtmp|btmp|utmp|faillog|tallylog)([.-][\d.-]+(gz)?)?|[^/]*\.(journal~?|db|sqlite\d?|lock|pid|sock))$/;
+const maxFiles = 5_000;
