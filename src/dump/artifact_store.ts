@@ -56,6 +56,7 @@ export interface StoreOptions {
 export class ArtifactStore {
   readonly #options: StoreOptions;
   readonly #paths = new Set<string>();
+  readonly #folders = new Set<string>();
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -105,11 +106,17 @@ export class ArtifactStore {
     return { path, kind: "text", origin: "agent dump", bytesIn: bytes.length, redactions: [], content };
   }
 
+  /** Unlike all others where case does not count, and no file where another path needs a folder. */
   #claim(safe: string): string {
+    const foldersOf = (path: string): string[] =>
+      path.split("/").slice(0, -1).map((_, i, all) => all.slice(0, i + 1).join("/").toLowerCase());
+    const wanted = foldersOf(safe).some((folder) => this.#paths.has(folder)) ? safe.replaceAll("/", "_") : safe;
     for (let n = 1;; n++) {
-      const path = n === 1 ? safe : numbered(safe, n);
-      if (this.#paths.has(path.toLowerCase())) continue;
-      this.#paths.add(path.toLowerCase());
+      const path = n === 1 ? wanted : numbered(wanted, n);
+      const key = path.toLowerCase();
+      if (this.#paths.has(key) || this.#folders.has(key)) continue;
+      this.#paths.add(key);
+      for (const folder of foldersOf(path)) this.#folders.add(folder);
       return path;
     }
   }

@@ -4,7 +4,7 @@
  */
 import { ArtifactStore, contentText, type StoreOptions } from "./artifact_store.ts";
 import { analyse } from "./analysis.ts";
-import { type BundleFile, packBundle, type PackedBundle } from "./bundle.ts";
+import { packBundle, type PackedBundle } from "./bundle.ts";
 import type { Collector, DumpProfile } from "./collector.ts";
 import {
   changeArtifacts,
@@ -21,7 +21,7 @@ import type { Machine } from "./machine.ts";
 import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
 import type { Leak, Redactor } from "./redaction.ts";
-import type { Analyser, CollectorReport, DumpReport } from "./report.ts";
+import type { Analyser, CollectorReport, DumpReport, Finding, NodeReport } from "./report.ts";
 import { reportFiles } from "./report_files.ts";
 import { gather, type Gathered } from "./runner.ts";
 import type { Seal } from "./seal.ts";
@@ -184,24 +184,24 @@ async function dropLeaks(nodes: readonly NodeEvidence[], redactor: Redactor): Pr
   });
 }
 
-/** The report with its free texts, or without them where the self-check finds something in them. */
+/** The report; where the self-check finds something in the texts of a collector or finding, without those. */
 async function safeReport(report: DumpReport, redactor: Redactor): Promise<DumpReport> {
   if ((await leaksIn(report, redactor)).length === 0) return report;
-  const collector = ({ reason: _reason, ...rest }: CollectorReport): CollectorReport => ({
-    ...rest,
-    reason: withheld,
-    notes: rest.notes.map(({ state }) => ({ about: rest.id, state, text: withheld })),
-    artifacts: rest.artifacts.map(({ reason: _why, ...one }) => ({ ...one, origin: withheld })),
-  });
-  const bare: DumpReport = {
-    ...report,
-    nodes: report.nodes.map(({ failure, ...node }) => ({
-      ...node,
-      ...(failure === undefined ? {} : { failure: withheld }),
-      collectors: node.collectors.map(collector),
-      findings: node.findings.map((finding) => ({ ...finding, title: finding.id, evidence: [], advice: withheld })),
-    })),
-  };
+  const nodes: NodeReport[] = [];
+  for (const { failure, ...node } of report.nodes) {
+    const collectors: CollectorReport[] = [];
+    for (const one of node.collectors) {
+      collectors.push((await leaksIn(one, redactor)).length === 0 ? one : withoutTexts(one));
+    }
+    const findings: Finding[] = [];
+    for (const one of node.findings) {
+      const leaks = await leaksIn(one, redactor);
+      findings.push(leaks.length === 0 ? one : { ...one, title: one.id, evidence: [], advice: withheld });
+    }
+    const shown = failure === undefined || (await leaksIn(failure, redactor)).length === 0 ? failure : withheld;
+    nodes.push({ ...node, collectors, findings, ...(shown === undefined ? {} : { failure: shown }) });
+  }
+  const bare = { ...report, nodes };
   const [leak] = await leaksIn(bare, redactor);
   if (leak === undefined) return bare;
   throw new Error(
@@ -210,8 +210,17 @@ async function safeReport(report: DumpReport, redactor: Redactor): Promise<DumpR
   );
 }
 
-async function leaksIn(report: DumpReport, redactor: Redactor): Promise<readonly Leak[]> {
-  const bytes = new TextEncoder().encode(JSON.stringify(report));
+function withoutTexts({ reason: _reason, ...rest }: CollectorReport): CollectorReport {
+  return {
+    ...rest,
+    reason: withheld,
+    notes: rest.notes.map(({ state }) => ({ about: rest.id, state, text: withheld })),
+    artifacts: rest.artifacts.map(({ reason: _why, ...one }) => ({ ...one, origin: withheld })),
+  };
+}
+
+async function leaksIn(value: unknown, redactor: Redactor): Promise<readonly Leak[]> {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
   return await redactor.leaks(ReadableStream.from([bytes]));
 }
 
@@ -224,9 +233,6 @@ function peakMemoryBytes(): number {
     return 0;
   }
 }
-
-/** Files of the bundle, for callers that add their own. */
-export type { BundleFile };
 
 const unchecked: Leak = { rule: "it could not be checked", offset: 0 };
 const withheld = "withheld: the self-check found something in it that must not leave the machine";
