@@ -84,6 +84,8 @@ export interface CommandArtifact extends CommandSpec {
   readonly kind?: ArtifactKind;
   /** Whether a program that is missing is worth a note; default: no, it is an extra. */
   readonly required?: boolean;
+  /** Whether an exit code is no news; a deadline always is. */
+  readonly isQuiet?: boolean;
   /** Exit codes besides 0 that mean success. */
   readonly fineCodes?: readonly number[];
 }
@@ -166,7 +168,7 @@ function noteOutcome(
   command: CommandArtifact,
   ended: { state: string; exitCode?: number; signal?: string; stderr: string },
 ): void {
-  const isFine = ended.state === "ok" ||
+  const isFine = ended.state === "ok" || (command.isQuiet === true && ended.state === "error") ||
     (ended.exitCode !== undefined && command.fineCodes?.includes(ended.exitCode) === true);
   if (isFine) return;
   const how = ended.signal === undefined

@@ -123,7 +123,12 @@ async function supervisedRow(context: DumpContext, path: string): Promise<string
   // s6: TAI64N of the last change and of readiness, then the process id and others, big-endian (s6 supervise.h).
   const pid = Number(view.getBigUint64(24));
   const tally = await sizeOf(context, `${path}/death_tally`);
-  return [pid > 0 ? "up" : "down", String(pid), taiText(view), tally === undefined ? "-" : String(Math.floor(tally / deathBytes))];
+  return [
+    pid > 0 ? "up" : "down",
+    String(pid),
+    taiText(view),
+    tally === undefined ? "-" : String(Math.floor(tally / deathBytes)),
+  ];
 }
 
 function taiText(view: DataView): string {
