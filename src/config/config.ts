@@ -28,6 +28,27 @@ export interface AgentConfig {
   readonly status?: StatusConfig;
   /** What the rules are expected to do, for `agent check --tests`. */
   readonly tests: readonly RuleTestSpec[];
+  readonly dump?: DumpConfig;
+}
+
+/** What `agent dump` gathers, and how; its options come first. */
+export interface DumpConfig {
+  readonly profile: "speed" | "complete" | "size";
+  readonly deadlineMs?: number;
+  readonly jobs: number;
+  readonly folder?: string;
+  readonly maxBytes?: number;
+  /** age public keys. */
+  readonly recipients: readonly string[];
+  readonly upload?: string;
+  /** Words of commands by name. */
+  readonly commands: Readonly<Record<string, readonly string[]>>;
+  readonly files: readonly string[];
+  readonly processes: readonly string[];
+  readonly metrics: readonly string[];
+  readonly words: readonly string[];
+  readonly patterns: readonly string[];
+  readonly pseudonymKeyFile?: string;
 }
 
 /** Any source. */

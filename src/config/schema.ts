@@ -8,6 +8,7 @@ import { keyTypes } from "../cert/keys.ts";
 import { parseHostPort, parseSocketPath } from "./address.ts";
 import type { AgentConfig, CertificateConfig, SinkConfig, SourceConfig, StatusConfig, TlsConfig } from "./config.ts";
 import { defaultPorts, defaults, spoolDefaults } from "./defaults.ts";
+import { dumpSchema } from "./dump.ts";
 import { issueText } from "./messages.ts";
 import { checkRules } from "../rules/rule_set.ts";
 import type { RedactSpec, RuleSpec } from "../rules/spec.ts";
@@ -88,6 +89,7 @@ export const documentSchema = z.strictObject({
   spool: spoolSchema.prefault({}),
   status: statusSchema.exactOptional(),
   tests: testsSchema.exactOptional(),
+  dump: dumpSchema.exactOptional(),
 }).transform((keys, context): ReadDocument => {
   const certificate = certificateOf(keys.certificate, keys.state);
   checkRuleSet(keys, context);
@@ -100,7 +102,7 @@ export const documentSchema = z.strictObject({
     sinks: withCertificate(keys.sinks, "sinks", certificate, context),
     spool: { maxBytes: keys.spool.maxSize, whenFull: keys.spool.whenFull },
     tests: keys.tests ?? [],
-    ...given({ hostname: keys.hostname, certificate, status: keys.status }),
+    ...given({ hostname: keys.hostname, certificate, status: keys.status, dump: keys.dump }),
   };
 }).meta({ title: "Configuration of agent" });
 
