@@ -1,4 +1,5 @@
 /** `agent spool export`: the records that wait on disk, as lines or as JSON. */
+import { recordMembers } from "../formats/record_json.ts";
 import { type Batch, packedBytes } from "../pipeline/batch.ts";
 import { failure, UsageError } from "../pipeline/errors.ts";
 import type { SpoolFiles } from "../spool/files.ts";
@@ -60,29 +61,15 @@ function createOutput(path: string): Deno.FsFile {
   }
 }
 
-/** One object per record; a message that is not UTF-8 comes as `messageBase64`. */
+/** One object per record, numbered as the spool does. */
 function jsonLines(batch: Batch): Uint8Array {
-  const { source, host, program, priority, form, readAtMs, peer } = batch.origin;
-  const readAt = Number.isFinite(readAtMs) && Math.abs(readAtMs) <= maxDateMs ? new Date(readAtMs).toISOString() : null;
   const firstSeq = (batch.position.spool as number) - batch.count + 1;
   let text = "";
   for (let i = 0; i < batch.count; i++) {
-    const record = batch.bytes.subarray(batch.bounds[2 * i], batch.bounds[2 * i + 1]);
-    const number = firstSeq + i;
-    text += JSON.stringify({ number, source, host, program, priority, form, readAt, peer, ...message(record) }) + "\n";
+    text += JSON.stringify({ number: firstSeq + i, ...recordMembers(batch, i) }) + "\n";
   }
   return encoder.encode(text);
 }
 
-function message(record: Uint8Array): { readonly message: string } | { readonly messageBase64: string } {
-  try {
-    return { message: decoder.decode(record) };
-  } catch {
-    return { messageBase64: record.toBase64() };
-  }
-}
-
-const maxDateMs = 8.64e15;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const log = openLog("spool");

@@ -1,10 +1,11 @@
 /** The keys of each type of sink. A new type is one line in the table at the end, and one in `types.ts`. */
 import { z } from "zod";
 import { parseDurationMs } from "../formats/duration.ts";
-import { complaintOfHost } from "./address.ts";
+import { complaintOfHost, parseHostPort } from "./address.ts";
 import type {
   ExecSinkConfig,
   FileSinkConfig,
+  HostPort,
   NetworkSinkConfig,
   RelpSinkConfig,
   RetryConfig,
@@ -24,7 +25,7 @@ import {
 } from "./defaults.ts";
 import { typedParts } from "./parts.ts";
 import { clientTlsSchema } from "./tls.ts";
-import { notAvailable, sinkTypes } from "./types.ts";
+import { sinkTypes } from "./types.ts";
 import {
   choice,
   complain,
@@ -39,6 +40,7 @@ import {
   size,
   sizeText,
   text,
+  textOrTexts,
 } from "./values.ts";
 
 const second = 1_000;
@@ -55,59 +57,25 @@ const retryKeys = {
     .prefault(retryDefaults.reportSuspension),
   reportSuspensionContinuation: flag({ about: "Whether the log says every failed try, too." })
     .prefault(retryDefaults.reportSuspensionContinuation),
+  resumeRetryCount: count(-1, 1_000_000, {
+    about: "Failed tries in a row after which records go to the dead letters; -1: for ever, and none goes there.",
+  }).prefault(retryDefaults.aside.resumeRetryCount),
+  deadLetters: size(64 * kib, 1024 ** 4, {
+    about: "Room for dead letters (state/dead) of this sink; the oldest go when it is full.",
+  }).prefault(sizeText(retryDefaults.aside.maxBytes)),
 };
 
-const relpSchema = z.strictObject({
-  type: z.literal("relp").meta({ description: "A RELP server: rsyslog's imrelp, or agent collect." }),
-  target: parsedText(parseHost, { about: "Host name or IP address of the server.", example: "loghost.example.net" }),
-  port: count(1, 65_535, { about: "Port of the server; default: 2514, with TLS 2515.", example: 2514 }).exactOptional(),
-  tls: clientTlsSchema.exactOptional(),
-  windowSize: count(1, 100_000, {
-    about: "Messages without an answer at the most; also what a crash repeats at worst.",
-  })
-    .prefault(relpSinkDefaults.windowSize),
-  timeout: duration(second, day, {
-    about: "Silence of the server, while something is unanswered, that ends the session.",
-  })
-    .prefault(durationText(relpSinkDefaults.timeoutMs)),
-  connectionTimeout: duration(100, 600 * second, { about: "Deadline for connecting, TLS included." })
-    .prefault(durationText(relpSinkDefaults.connectionTimeoutMs)),
-  rebindInterval: numberOrText(parseRebind, "a number of messages", {
-    about: "A new session after so many messages, to spread the load behind a balancer; 0 never.",
-  }).refine(({ durationMs }) => durationMs === 0, unbuilt("a duration", "a number of messages, 0 for never"))
-    .prefault(relpSinkDefaults.rebindMessages),
-  resumeRetryCount: count(-1, 1_000_000, {
-    about: "How often to try again; -1 for ever, and nothing is ever discarded.",
-  })
-    .refine((times) => times === -1, unbuilt("giving up", "-1")).prefault(relpSinkDefaults.resumeRetryCount),
-  ...retryKeys,
-  keepAlive: duration(second, day, { about: "Idle time before the first TCP keepalive probe." })
-    .prefault(durationText(relpSinkDefaults.keepAliveMs)),
-  localAddress: parsedText(parseHost, { about: "Source address; default: the system's choice.", example: "192.0.2.7" })
-    .exactOptional(),
-  template: choice(["forward", "rfc5424", "rfc3164"], {
-    about: "How plain records are written; forward is rsyslog's RSYSLOG_ForwardFormat.",
-  }).refine((template) => template === "forward", unbuilt("any other template", "forward"))
-    .prefault(relpSinkDefaults.template),
-}).transform((keys, context): RelpSinkConfig => ({
-  type: keys.type,
-  host: keys.target,
-  port: keys.port ?? (keys.tls === undefined ? defaultPorts.relp : defaultPorts.relps),
-  windowSize: keys.windowSize,
-  timeoutMs: keys.timeout,
-  connectionTimeoutMs: keys.connectionTimeout,
-  rebindMessages: keys.rebindInterval.messages,
-  rebindMs: keys.rebindInterval.durationMs,
-  resumeRetryCount: keys.resumeRetryCount,
-  keepAliveMs: keys.keepAlive,
-  template: keys.template,
-  ...retryOf(keys, context),
-  ...given({ localAddress: keys.localAddress, tls: withTarget(keys.tls, keys.target) }),
-}));
+/** For sinks whose peers refuse records one by one. */
+const refusedRetryCount = count(0, 1_000, {
+  about: "How often a record that the server refuses is sent again before it goes to the dead letters.",
+}).prefault(retryDefaults.aside.refusedRetryCount);
 
-/** Keys of sinks whose peer is reached over a network and never answers. */
+/** Keys of sinks whose peer is reached over a network. */
 const networkKeys = {
-  target: parsedText(parseHost, { about: "Host name or IP address of the server.", example: "loghost.example.net" }),
+  target: textOrTexts(parseTargets, "a host, or a list of host:port", {
+    about: "Host name or IP address of the server; or [host:port, …]: the first that can be reached, in this order.",
+    example: "loghost.example.net",
+  }),
   tls: clientTlsSchema.exactOptional(),
   timeout: duration(second, day, { about: "Time in which the server takes nothing that ends the connection." })
     .prefault(durationText(networkSinkDefaults.timeoutMs)),
@@ -119,6 +87,36 @@ const networkKeys = {
     .exactOptional(),
   ...retryKeys,
 };
+
+const relpSchema = z.strictObject({
+  type: z.literal("relp").meta({ description: "A RELP server: rsyslog's imrelp, or agent collect." }),
+  port: count(1, 65_535, { about: "Port of the server; default: 2514, with TLS 2515.", example: 2514 }).exactOptional(),
+  windowSize: count(1, 100_000, {
+    about: "Messages without an answer at the most; also what a crash repeats at worst.",
+  })
+    .prefault(relpSinkDefaults.windowSize),
+  rebindInterval: numberOrText(parseRebind, "a number of messages", {
+    about: "A new session after so many messages, or so long (90s), to spread the load behind a balancer; 0 never.",
+  }).prefault(relpSinkDefaults.rebindMessages),
+  refusedRetryCount,
+  template: choice(["forward", "rfc5424", "rfc3164", "gardener"], {
+    about:
+      "How records are written: forward is rsyslog's RSYSLOG_ForwardFormat, and plain records alone get its header; " +
+      "the others write every record anew.",
+  }).prefault(relpSinkDefaults.template),
+  ...networkKeys,
+  timeout: duration(second, day, {
+    about: "Silence of the server, while something is unanswered, that ends the session.",
+  })
+    .prefault(durationText(relpSinkDefaults.timeoutMs)),
+}).transform((keys, context): RelpSinkConfig => ({
+  type: keys.type,
+  windowSize: keys.windowSize,
+  rebindMessages: keys.rebindInterval.messages,
+  rebindMs: keys.rebindInterval.durationMs,
+  template: keys.template,
+  ...networkOf(keys, keys.tls === undefined ? defaultPorts.relp : defaultPorts.relps, context),
+}));
 
 const syslogSchema = z.strictObject({
   type: z.literal("syslog").meta({ description: "A syslog server, over UDP, TCP or TLS (with tls: enabled)." }),
@@ -136,14 +134,16 @@ const syslogSchema = z.strictObject({
   if (keys.tls !== undefined && keys.transport === "udp") {
     complain(context, keys, "udp has no TLS; allowed with tls: tcp", ["transport"]);
   }
+  if (keys.transport === "udp" && keys.target.length > 1) {
+    complain(context, keys, "names several servers, and over udp none tells whether it is there", ["target"]);
+  }
   return {
     type: keys.type,
     transport: keys.tls === undefined ? keys.transport : "tls",
     format: keys.format,
     framing: keys.framing ?? (keys.tls === undefined ? "newline" : "octetCounted"),
     maxDatagramBytes: keys.maxDatagram,
-    port: keys.port ?? (keys.tls === undefined ? defaultPorts.syslog : defaultPorts.syslogTls),
-    ...networkOf(keys, context),
+    ...networkOf(keys, keys.tls === undefined ? defaultPorts.syslog : defaultPorts.syslogTls, context),
   };
 });
 
@@ -151,16 +151,15 @@ const streamSchema = z.strictObject({
   type: z.literal("stream").meta({
     description: "Plain lines over TCP, or TLS (with tls: enabled), as socat takes them.",
   }),
-  port: count(1, 65_535, { about: "Port of the server.", example: 19_612 }),
+  port: count(1, 65_535, { about: "Port of the server.", example: 19_612 }).exactOptional(),
   withHeader: flag({ about: "Plain records get rsyslog's forward header; without it the line goes alone." })
     .prefault(false),
   ...networkKeys,
 }).transform((keys, context): StreamSinkConfig => ({
   type: keys.type,
   transport: keys.tls === undefined ? "tcp" : "tls",
-  port: keys.port,
   withHeader: keys.withHeader,
-  ...networkOf(keys, context),
+  ...networkOf(keys, undefined, context),
 }));
 
 const execSchema = z.strictObject({
@@ -217,6 +216,9 @@ interface RetryKeys {
   readonly resumeIntervalMax: number;
   readonly reportSuspension: boolean;
   readonly reportSuspensionContinuation: boolean;
+  readonly resumeRetryCount: number;
+  readonly refusedRetryCount?: number;
+  readonly deadLetters: number;
 }
 
 function retryOf(keys: RetryKeys, context: IssueContext): RetryConfig {
@@ -227,11 +229,18 @@ function retryOf(keys: RetryKeys, context: IssueContext): RetryConfig {
     backoff: { firstMs: keys.resumeInterval, maxMs: keys.resumeIntervalMax },
     reportSuspension: keys.reportSuspension,
     reportSuspensionContinuation: keys.reportSuspensionContinuation,
+    aside: {
+      resumeRetryCount: keys.resumeRetryCount,
+      refusedRetryCount: keys.refusedRetryCount ?? retryDefaults.aside.refusedRetryCount,
+      maxBytes: keys.deadLetters,
+    },
   };
 }
 
 interface NetworkKeys extends RetryKeys {
-  readonly target: string;
+  /** Port 0 where none is given. */
+  readonly target: readonly HostPort[];
+  readonly port?: number;
   readonly tls?: TlsConfig | undefined;
   readonly timeout: number;
   readonly connectionTimeout: number;
@@ -239,25 +248,43 @@ interface NetworkKeys extends RetryKeys {
   readonly localAddress?: string;
 }
 
-function networkOf(keys: NetworkKeys, context: IssueContext): Omit<NetworkSinkConfig, "port"> {
+function networkOf(keys: NetworkKeys, defaultPort: number | undefined, context: IssueContext): NetworkSinkConfig {
+  const [first, ...fallbacks] = targetsOf(keys, defaultPort, context);
+  const { host, port } = first ?? { host: "", port: 0 }; // complained of
   return {
-    host: keys.target,
+    host,
+    port,
     timeoutMs: keys.timeout,
     connectionTimeoutMs: keys.connectionTimeout,
     keepAliveMs: keys.keepAlive,
+    ...(fallbacks.length === 0 ? {} : { fallbacks }),
     ...retryOf(keys, context),
-    ...given({ localAddress: keys.localAddress, tls: withTarget(keys.tls, keys.target) }),
+    ...given({
+      localAddress: keys.localAddress,
+      tls: fallbacks.length === 0 ? withTarget(keys.tls, host) : keys.tls, // of several, each is asked for its own name
+    }),
   };
 }
 
-/** A value that the product knows and this version cannot do yet: taken, it would silently do nothing. */
-function unbuilt(what: string, allowed: string): { readonly error: string } {
-  return { error: `${what} is ${notAvailable}; allowed: ${allowed}` };
+/** The servers of a sink, the one that is wanted first. */
+function targetsOf(
+  { target, port: commonPort }: NetworkKeys,
+  defaultPort: number | undefined,
+  context: IssueContext,
+): readonly HostPort[] {
+  const otherPort = commonPort ?? defaultPort;
+  if (otherPort === undefined && target.some(({ port }) => port === 0)) complain(context, target, "missing", ["port"]);
+  return target.map(({ host, port }) => ({ host, port: port === 0 ? otherPort ?? 0 : port }));
 }
 
 function withTarget(tls: RelpSinkConfig["tls"], target: string): RelpSinkConfig["tls"] {
   if (tls === undefined || tls.authMode !== "name" || tls.permittedPeer.length > 0) return tls;
   return { ...tls, permittedPeer: [target] };
+}
+
+function parseTargets(given: string | readonly string[]): readonly HostPort[] {
+  if (typeof given === "string") return [{ host: parseHost(given), port: 0 }];
+  return given.map((text) => parseHostPort(text, 0));
 }
 
 function parseHost(host: string): string {

@@ -75,6 +75,16 @@ export function numberOrText<T>(
     .transform((value, context): T => parsed(parse, value, context)).meta(described(about));
 }
 
+/** A text, or a list of at least one, given to `parse`. */
+export function textOrTexts<T>(
+  parse: (value: string | readonly string[]) => T,
+  allowed: string,
+  about: About,
+): z.ZodType<T, string | string[]> {
+  return z.union([z.string(), z.array(z.string()).min(1)], { error: (issue) => typeText(allowed, issue.input) })
+    .transform((value, context): T => parsed(parse, value, context)).meta(described(about));
+}
+
 /** What a key is about, in a sentence; `example` is for keys without a default. */
 export interface About {
   readonly about: string;

@@ -96,6 +96,7 @@ function sayNotices({ sinks, rules }: EngineParts, nowMs: number): void {
 async function disposeAll({ sources, sinks, spool }: EngineParts): Promise<void> {
   await Promise.all(sources.map((source) => source[Symbol.asyncDispose]?.()));
   await Promise.all(sinks.map(({ sink }) => sink[Symbol.asyncDispose]()));
+  for (const { aside } of sinks) aside?.[Symbol.dispose]();
   await spool?.[Symbol.asyncDispose]();
 }
 

@@ -1,4 +1,5 @@
 /** Says once that a sink is down, and once that it is back, however many pumps use it. */
+import type { Batch } from "../pipeline/batch.ts";
 import type { PumpObserver } from "../pipeline/pump.ts";
 import { formatDuration } from "../formats/duration.ts";
 import { openLog } from "../system/log.ts";
@@ -17,9 +18,14 @@ export class SinkHealth {
   readonly #options: HealthOptions;
   #downSinceMs: number | undefined;
   #attempts = 0;
+  /** Count of given-up records when the first one of this time down was. */
+  #abandonedAtDown: number | undefined;
   /** Records that the sink holds. */
   delivered = 0;
+  /** Records that the peer refused for good: kept aside. */
   rejected = 0;
+  /** Records that were given up after `resumeRetryCount` tries: kept aside. */
+  abandoned = 0;
   /** Reason of the newest failure, while it is down. */
   lastError: string | undefined;
 
@@ -41,13 +47,26 @@ export class SinkHealth {
         log.error(
           `${this.#name} refused ${rejections.length} records of ${batch.origin.source} for good: ${
             rejections[0]!.reason
-          }`,
+          }; they are among its dead letters`,
         );
       },
+      abandoned: (batch, reason) => this.#abandon(batch, reason),
       down: (reason) => this.#goDown(reason),
       stillDown: (reason) => this.#stayDown(reason),
       up: () => this.#comeUp(),
     };
+  }
+
+  /** Said once while it is down: each batch that follows has the same fate. */
+  #abandon(batch: Batch, reason: string): void {
+    if (this.#abandonedAtDown === undefined) {
+      log.error(
+        `${this.#name} is given up for ${batch.count} records of ${batch.origin.source}, and for what follows them as ` +
+          `often as it fails; they are among its dead letters: ${reason}`,
+      );
+    }
+    this.#abandonedAtDown ??= this.abandoned;
+    this.abandoned += batch.count;
   }
 
   #goDown(reason: string): void {
@@ -73,6 +92,12 @@ export class SinkHealth {
     const downMs = performance.now() - this.#downSinceMs;
     this.#downSinceMs = undefined;
     this.lastError = undefined;
+    if (this.#abandonedAtDown !== undefined) {
+      log.error(
+        `${this.#name} gave up ${this.abandoned - this.#abandonedAtDown} records: see agent spool check --dead`,
+      );
+    }
+    this.#abandonedAtDown = undefined;
     if (this.#options.reportSuspension !== false) {
       log.info(`${this.#name} is back after ${formatDuration(downMs)} and ${this.#attempts} tries`);
     }

@@ -1,4 +1,5 @@
 /** Which source feeds which sink, by which way. */
+import type { Aside } from "../pipeline/aside.ts";
 import type { BackoffLimits } from "../pipeline/backoff.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import type { PumpObserver } from "../pipeline/pump.ts";
@@ -8,7 +9,8 @@ import type { Source } from "../pipeline/source.ts";
 import { ruleFor, type RuleSet } from "../rules/rule_set.ts";
 import { spoolSink } from "../spool/sink.ts";
 import type { Spool } from "../spool/spool.ts";
-import { fanOut } from "./fan_out.ts";
+import type { SinkAside } from "./aside.ts";
+import { FanOut } from "./fan_out.ts";
 import { SinkHealth } from "./health.ts";
 
 /** A sink with what the engine keeps beside it. */
@@ -16,6 +18,8 @@ export interface SinkPart {
   readonly sink: Sink;
   readonly health: SinkHealth;
   readonly backoff: BackoffLimits;
+  /** What becomes of records that it cannot deliver. */
+  readonly aside?: SinkAside;
 }
 
 /** One pump's two ends. */
@@ -28,6 +32,7 @@ export interface Pair {
   readonly backoff: BackoffLimits;
   readonly observer: PumpObserver;
   readonly rule?: Rule;
+  readonly aside?: Aside;
 }
 
 /** All pumps of an engine. */
@@ -74,7 +79,7 @@ export function pairsOf({ sources, sinks, checkpoints, spool, rules }: PairParts
 }
 
 function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: string, rule: Rule | undefined): Pair {
-  const { sink, health, backoff } = part;
+  const { sink, health, backoff, aside } = part;
   return {
     source,
     sink,
@@ -83,6 +88,7 @@ function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: 
     backoff,
     observer: health.observer(),
     ...(rule === undefined ? {} : { rule }),
+    ...(aside === undefined ? {} : { aside }),
   };
 }
 
@@ -109,17 +115,21 @@ function pairWithSpool(source: Source, spool: Spool, rules: RuleSet): Pair {
 
 /** One pump to all sinks: a batch is answered for when every one of them holds it. */
 function pairWithAll(source: Source, sinks: readonly SinkPart[], rules: RuleSet): Pair {
-  const observers = sinks.map(({ health }) => health.observer());
+  const all = new FanOut(sinks.map(({ sink, health, backoff, aside }) => ({
+    sink,
+    rule: ruleFor(rules, sink.id, true),
+    backoff,
+    aside,
+    observer: health.observer(),
+  })));
   return {
     source,
-    sink: fanOut(sinks.map(({ sink }) => ({ sink, rule: ruleFor(rules, sink.id, true) }))),
+    sink: all,
+    aside: all,
     checkpoints: source.acknowledgements ?? nowhere,
     id: `${source.id}@*`,
     backoff: sinks[0]!.backoff,
-    observer: {
-      ...observers[0]!,
-      delivered: (records, bytes) => observers.forEach((observer) => observer.delivered?.(records, bytes)),
-    },
+    observer: {}, // each sink is told of its own part
     ...(rules.empty ? {} : { rule: (batch) => rules.redact(batch) }),
   };
 }

@@ -1,18 +1,20 @@
 /** From a configuration to the parts of an engine. Only what it names is loaded. */
 import { join } from "node:path";
-import type { AgentConfig, SinkConfig } from "../config/config.ts";
+import type { AgentConfig, RelpSinkConfig, SinkConfig } from "../config/config.ts";
 import { unbuiltKeys } from "../config/unbuilt.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import { ConfigError } from "../pipeline/errors.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
 import type { Spool } from "../spool/spool.ts";
+import { deadLetterFolder } from "../spool/dead_letters.ts";
 import { openLog } from "../system/log.ts";
 import { checkCredentialFiles } from "../tls/credentials.ts";
 import type { EngineParts } from "./engine.ts";
 import { needsSpool, type SinkPart } from "./pairs.ts";
 import { openRules } from "./rules.ts";
 import { openSource } from "./sources.ts";
+import { SinkAside } from "./aside.ts";
 import { SinkHealth } from "./health.ts";
 
 /** What the configuration does not say. */
@@ -35,7 +37,7 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
       if (config.certificate === undefined && "tls" in sink && sink.tls !== undefined) {
         checkCredentialFiles(sink.tls);
       }
-      sinks.push(await openSinkPart(name, sink, options));
+      sinks.push(await openSinkPart(name, sink, config, options));
     }
     for (const [name, source] of Object.entries(config.sources)) {
       sources.push(await openSource(name, source, config, options));
@@ -61,19 +63,43 @@ async function openConfiguredSpool({ state, hostname, spool, sinks }: AgentConfi
   return await openSpool({ folder: join(state, "spool"), host: hostname, readers: Object.keys(sinks), ...spool });
 }
 
-async function openSinkPart(name: string, config: SinkConfig, options: WiringOptions): Promise<SinkPart> {
-  const sink = await openSink(name, config, options);
+async function openSinkPart(
+  name: string,
+  config: SinkConfig,
+  { state, metadata }: AgentConfig,
+  options: WiringOptions,
+): Promise<SinkPart> {
+  const sink = await openSink(name, config, metadata, options);
+  const aside = new SinkAside({ sink: name, folder: deadLetterFolder(state, name), ...config.aside });
   const health = new SinkHealth(name, {
     reportSuspension: config.reportSuspension,
     reportContinuation: config.reportSuspensionContinuation,
   });
-  return { sink, health, backoff: config.backoff };
+  return { sink, health, backoff: config.backoff, aside };
 }
 
-async function openSink(id: string, config: SinkConfig, { version }: WiringOptions): Promise<Sink> {
+/** Only Gardener's line has places for metadata of its own; all other records are enriched by the rules. */
+async function openRelp(
+  id: string,
+  { template, ...config }: RelpSinkConfig,
+  metadata: AgentConfig["metadata"],
+  version: string,
+): Promise<Sink> {
+  const { openRelpSink } = await import("../sinks/relp/sink.ts");
+  if (template === "forward") return openRelpSink({ id, version, ...config });
+  const { RsyslogTemplate } = await import("../formats/rsyslog_template.ts");
+  return openRelpSink({ id, version, ...config, layout: new RsyslogTemplate(template, metadata) });
+}
+
+async function openSink(
+  id: string,
+  config: SinkConfig,
+  metadata: AgentConfig["metadata"],
+  { version }: WiringOptions,
+): Promise<Sink> {
   switch (config.type) {
     case "relp":
-      return (await import("../sinks/relp/sink.ts")).openRelpSink({ id, version, ...config });
+      return await openRelp(id, config, metadata, version);
     case "syslog": {
       const onTruncated = (records: number): void =>
         openLog("syslog").warning(`sink ${id}: ${records} records cut to fit`);

@@ -146,7 +146,10 @@ export class FrameEncoder {
     this.#length = 0;
   }
 
-  /** Appends a frame whose DATA is `prefix` and then `bytes[start..end)`; false when a non-empty buffer has no room. */
+  /**
+   * Appends a frame whose DATA is `prefix`, then `bytes[start..end)`, then `tail`; false when a non-empty buffer has no
+   * room.
+   */
   append(
     transaction: number,
     command: Uint8Array,
@@ -154,8 +157,9 @@ export class FrameEncoder {
     bytes: Uint8Array,
     start: number,
     end: number,
+    tail: Uint8Array = noTail,
   ): boolean {
-    const dataLength = prefix.length + end - start;
+    const dataLength = prefix.length + end - start + tail.length;
     if (!this.#makeRoom(dataLength + command.length + 24)) return false;
     const into = this.#bytes;
     let at = writeDecimal(transaction, into, this.#length);
@@ -166,6 +170,7 @@ export class FrameEncoder {
     if (dataLength > 0) into[at++] = space;
     at = copy(prefix, 0, prefix.length, into, at);
     at = copy(bytes, start, end, into, at);
+    if (tail.length > 0) at = copy(tail, 0, tail.length, into, at);
     into[at++] = lineFeed;
     this.#length = at;
     return true;
@@ -227,4 +232,5 @@ function ascii(text: string): Uint8Array {
 const space = 32;
 const lineFeed = 10;
 const encoder = new TextEncoder();
+const noTail = new Uint8Array(0);
 const okAnswer = ascii(" rsp 6 200 OK\n");

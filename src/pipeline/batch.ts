@@ -52,6 +52,16 @@ export function packedBytes(batch: Batch): Uint8Array {
   return batch.bytes.subarray(batch.bounds[0], batch.bounds[2 * batch.count - 1]! + 1);
 }
 
+/** The records of `indices` alone, in that order, on the same bytes. Its `release` does nothing: the whole is released. */
+export function partOfBatch(batch: Batch, indices: readonly number[]): Batch {
+  const bounds = new Uint32Array(2 * indices.length);
+  indices.forEach((index, i) => {
+    bounds[2 * i] = batch.bounds[2 * index]!;
+    bounds[2 * i + 1] = batch.bounds[2 * index + 1]!;
+  });
+  return { ...batch, bounds, count: indices.length, packed: false, release: () => {} };
+}
+
 /** Sum of the records' lengths in bytes, without separators. */
 export function recordBytes(batch: Batch): number {
   let sum = 0;

@@ -4,14 +4,18 @@
  * ```text
  *   source.read ──► rule ──► sink.send ──► … in flight, oldest first … ──► checkpoints.commit ──► batch.release
  *                                │ fails                                        ▲ only here, in order
- *                                └──► back off, then everything unconfirmed again, in order
+ *                                ├──► back off, then everything unconfirmed again, in order
+ *                                └──► given up, or refused for good: kept aside on disk, then the same way
  * ```
  *
- * A position is committed only after delivery (invariant 1): a crash anywhere repeats records and never skips one.
+ * A position is committed only after delivery (invariant 1), or after the records that the sink will not deliver are on
+ * disk among the dead letters: a crash anywhere repeats records and never skips one.
  */
 import { type BackoffLimits, backoffMs, pause } from "./backoff.ts";
+import type { Aside } from "./aside.ts";
 import type { Batch } from "./batch.ts";
 import type { Checkpoints } from "./checkpoint.ts";
+import { Delivery } from "./delivery.ts";
 import { errorText, GoneError } from "./errors.ts";
 import type { Rule } from "./rule.ts";
 import type { Rejection, Sink } from "./sink.ts";
@@ -23,8 +27,10 @@ export interface PumpObserver {
   received?(records: number): void;
   /** The sink holds the batch and the position is committed. */
   delivered?(records: number, bytes: number): void;
-  /** The peer refused these records for good. */
+  /** The peer refused these records for good; they are kept aside, where there is a place for them. */
   rejected?(batch: Batch, rejections: readonly Rejection[]): void;
+  /** These records are kept aside: they could not be delivered in as many tries as the sink may make. */
+  abandoned?(batch: Batch, reason: string): void;
   /** The first failure after all was well. */
   down?(reason: string): void;
   /** A later failure while down. */
@@ -45,6 +51,8 @@ export interface PumpOptions {
   readonly maxFlightBytes: number;
   readonly maxBatchBytes: number;
   readonly backoff: BackoffLimits;
+  /** What becomes of records that the sink does not deliver; without it refused ones are told to the observer alone. */
+  readonly aside?: Aside;
   readonly observer?: PumpObserver;
 }
 
@@ -60,7 +68,9 @@ export function pump(options: PumpOptions, stop: AbortSignal, cut: AbortSignal):
 interface Flight {
   readonly batch: Batch;
   readonly bytes: number;
-  sent: Promise<readonly Rejection[]> | undefined;
+  readonly delivery: Delivery;
+  /** Settles when nothing is open any more. */
+  sent: Promise<void> | undefined;
 }
 
 class Pump {
@@ -73,6 +83,10 @@ class Pump {
   #sourceEnded = false;
   #recovering = false;
   #givenUp = false;
+  /** Since when the sink is down, and in how many tries. */
+  #down: { readonly sinceMs: number; attempts: number } | undefined;
+  /** Aborted to end the pauses before refused records are sent again. */
+  #hurry = new AbortController();
   #wakeReader: (() => void) | undefined;
   #wakeCommitter: (() => void) | undefined;
 
@@ -119,14 +133,19 @@ class Pump {
 
   #launch(batch: Batch): void {
     const bytes = batch.count === 0 ? 0 : batch.bounds[2 * batch.count - 1]! - batch.bounds[0]!;
-    this.#flights.push({ batch, bytes, sent: this.#recovering ? undefined : this.#send(batch) });
+    const { sink, backoff, aside, observer } = this.#options;
+    const onRejected = observer?.rejected?.bind(observer);
+    const delivery = new Delivery(batch, { sink, backoff, aside, ...(onRejected === undefined ? {} : { onRejected }) });
+    const flight: Flight = { batch, bytes, delivery, sent: undefined };
+    this.#flights.push(flight);
+    if (!this.#recovering) flight.sent = this.#send(flight);
     this.#flightBytes += bytes + flightOverheadBytes;
     this.#wakeCommitter?.();
   }
 
-  #send(batch: Batch): Promise<readonly Rejection[]> {
-    if (batch.count === 0) return nothingRejected;
-    const sent = this.#options.sink.send(batch, this.#cut);
+  #send({ delivery }: Flight): Promise<void> {
+    if (delivery.open.count === 0) return nothingToSend;
+    const sent = delivery.send(this.#cut, this.#hurry.signal);
     sent.catch(() => {}); // awaited in order by the committer; until then it must not count as unhandled
     return sent;
   }
@@ -139,67 +158,99 @@ class Pump {
         await new Promise<void>((resolve) => this.#wakeCommitter = resolve);
         continue;
       }
-      let rejections: readonly Rejection[];
       try {
-        rejections = await (head.sent ??= this.#send(head.batch));
+        await (head.sent ??= this.#send(head));
       } catch (error) {
         await this.#recover(error);
         continue;
       }
-      await this.#commit(head, rejections);
+      if (head.batch.count > 0) this.#sayUp();
+      await this.#commit(head);
     }
   }
 
-  async #commit(head: Flight, rejections: readonly Rejection[]): Promise<void> {
+  async #commit(head: Flight): Promise<void> {
     const { checkpoints, id, observer } = this.#options;
-    if (rejections.length > 0) observer?.rejected?.(head.batch, rejections);
     const committed = checkpoints.commit(id, head.batch.position);
     if (committed !== undefined) await committed;
-    observer?.delivered?.(head.batch.count - rejections.length, head.bytes);
+    observer?.delivered?.(head.batch.count - head.delivery.aside, head.bytes);
     this.#flights.shift();
     this.#flightBytes -= head.bytes + flightOverheadBytes;
     head.batch.release();
     this.#wakeReader?.();
   }
 
-  /** Tries until the oldest batch is through or it is time to go; then everything unconfirmed is on its way again. */
+  /**
+   * Tries until the oldest batch is through or given up and none is left, or it is time to go; then everything
+   * unconfirmed is on its way again.
+   */
   async #recover(firstError: unknown): Promise<void> {
-    const { observer, backoff, sink } = this.#options;
-    const sinceMs = performance.now();
+    const { backoff, sink } = this.#options;
     this.#recovering = true;
     let error = firstError;
-    for (let attempt = 1;; attempt++) {
+    for (let failures = 0; this.#flights.length > 0;) {
       await this.#collectFailed();
-      if (error instanceof GoneError) this.#givenUp = true;
-      if (this.#stop.aborted) this.#givenUp = true;
+      if (error instanceof GoneError || this.#stop.aborted) this.#givenUp = true;
       if (error instanceof GoneError) throw error;
       if (this.#finished()) return;
-      if (attempt === 1) observer?.down?.(errorText(error));
-      else observer?.stillDown?.(errorText(error), attempt);
-      await pause(backoffMs(backoff, attempt), this.#stop, this.#cut);
+      if (failures > 0 && await this.#abandon(failures, errorText(error))) {
+        failures = 0;
+        continue;
+      }
+      this.#sayDown(errorText(error));
+      await pause(backoffMs(backoff, this.#down!.attempts), this.#stop, this.#cut);
       if (this.#stop.aborted) continue;
       sink.reset();
       const head = this.#flights[0]!;
-      head.sent ??= this.#send(head.batch);
+      head.sent ??= this.#send(head);
       try {
         await head.sent;
       } catch (again) {
         error = again;
+        failures++;
         continue;
       }
-      observer?.up?.(performance.now() - sinceMs, attempt);
+      this.#sayUp();
       break;
     }
+    sink.reset();
     this.#recovering = false;
-    for (const flight of this.#flights) flight.sent ??= this.#send(flight.batch);
+    for (const flight of this.#flights) flight.sent ??= this.#send(flight);
+  }
+
+  /** Keeps the oldest batch aside, if it has had its tries; then the next one has as many. */
+  async #abandon(failures: number, reason: string): Promise<boolean> {
+    const head = this.#flights[0]!;
+    if (head.sent !== undefined) return false;
+    const { open } = head.delivery;
+    if (!await head.delivery.abandon(failures, reason)) return false;
+    this.#options.observer?.abandoned?.(open, reason);
+    await this.#commit(head);
+    return true;
   }
 
   /** Waits for every open send to end and forgets the failed ones; the confirmed ones stay confirmed. */
   async #collectFailed(): Promise<void> {
+    this.#hurry.abort();
     for (const flight of this.#flights) {
       if (flight.sent === undefined) continue;
       await flight.sent.catch(() => flight.sent = undefined);
     }
+    this.#hurry = new AbortController();
+  }
+
+  #sayDown(reason: string): void {
+    this.#down ??= { sinceMs: performance.now(), attempts: 0 };
+    const attempts = ++this.#down.attempts;
+    if (attempts === 1) this.#options.observer?.down?.(reason);
+    else this.#options.observer?.stillDown?.(reason, attempts);
+  }
+
+  #sayUp(): void {
+    if (this.#down === undefined) return;
+    const { sinceMs, attempts } = this.#down;
+    this.#down = undefined;
+    this.#options.observer?.up?.(performance.now() - sinceMs, attempts);
   }
 
   #finished(): boolean {
@@ -209,4 +260,4 @@ class Pump {
 
 /** What a batch costs beside its bytes, so that a flood of empty ones is bounded too. */
 const flightOverheadBytes = 256;
-const nothingRejected: Promise<readonly Rejection[]> = Promise.resolve([]);
+const nothingToSend: Promise<void> = Promise.resolve();

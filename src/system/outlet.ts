@@ -26,6 +26,12 @@ export interface OutletSinkOptions {
   readonly batchRecords: number;
   /** Opens a way out; called again after each break. */
   open(signal: AbortSignal): Promise<Outlet>;
+  /** Whether a better way out than the open one is there; it is taken when all that was written is settled. */
+  outdated?(): boolean;
+  /** Told that the open way out failed. */
+  failed?(): void;
+  /** Called when the sink is disposed. */
+  dispose?(): void;
   /** Writes all records of a batch. Never called while a call of it is open. */
   write(batch: Batch, outlet: Outlet): Promise<void>;
 }
@@ -69,6 +75,7 @@ class OutletSink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.dispose?.();
     await this.#outlet?.close();
     this.#outlet = undefined;
     this.#forgetSignal?.();
@@ -92,13 +99,20 @@ class OutletSink implements Sink {
   /** Nothing goes out on a way that failed: what is repeated must not follow what was lost. */
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    if (this.#outlet !== undefined) this.#options.failed?.();
     this.#outlet?.destroy("another batch failed");
     this.#outlet = undefined;
   }
 
   async #usableOutlet(signal: AbortSignal): Promise<Outlet> {
-    if (this.#outlet !== undefined && !this.#outlet.broken) return this.#outlet;
-    this.#outlet?.destroy("it is broken");
+    const open = this.#outlet;
+    if (open !== undefined && !open.broken) {
+      if (this.#options.outdated?.() !== true) return open;
+      await open.settled();
+      await open.close();
+    }
+    open?.destroy("it is broken");
+    this.#outlet = undefined;
     signal.throwIfAborted();
     const outlet = await this.#options.open(signal);
     this.#forgetSignal?.();

@@ -5,8 +5,10 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { pause } from "../pipeline/backoff.ts";
 import { errorText, PeerError } from "../pipeline/errors.ts";
 import { Connection } from "../system/connection.ts";
+import { AllFailedError, type Attempt, firstOf, inTurns } from "./race.ts";
 import { type CredentialFiles, loadCredentials } from "./credentials.ts";
-import { type AuthMode, type CertificateFacts, peerIdentity, refusalOfPeer } from "./peer_name.ts";
+import type { AuthMode } from "./peer_name.ts";
+import { judgePeer } from "./verdict.ts";
 
 /** TLS on one end of a connection. */
 export interface TlsOptions extends CredentialFiles {
@@ -38,22 +40,21 @@ export interface DialOptions {
 export async function dial(options: DialOptions, signal: AbortSignal): Promise<Connection> {
   const address = formatAddress(options.host, options.port);
   const deadlineMs = performance.now() + options.timeoutMs;
-  const refusals: string[] = [];
+  const attempt: Attempt<Socket> = (ip, onTcp, stop) =>
+    dialAddress(ip, Math.max(0, deadlineMs - performance.now()), options, stop, onTcp);
   try {
-    for (const ip of await addressesOf(options.host, options.timeoutMs, signal)) {
-      signal.throwIfAborted();
-      const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) break;
-      try {
-        return new Connection(await dialAddress(ip, leftMs, options, signal), address);
-      } catch (error) {
-        refusals.push(ip === options.host ? reason(error) : `${ip}: ${reason(error)}`);
-      }
-    }
+    const ips = inTurns(await addressesOf(options.host, options.timeoutMs, signal));
+    signal.throwIfAborted();
+    const discard = (socket: Socket): void => void socket.destroy();
+    return new Connection(await firstOf(ips, attempt, { delayMs: attemptDelayMs, discard, signal }), address);
   } catch (error) {
-    refusals.push(reason(error));
+    throw new PeerError(`Cannot connect to ${address}: ${reasons(error, options.host)}`);
   }
-  throw new PeerError(`Cannot connect to ${address}: ${refusals.join("; ")}`);
+}
+
+function reasons(error: unknown, host: string): string {
+  if (!(error instanceof AllFailedError)) return reason(error);
+  return error.failures.map(({ way, error }) => way === host ? reason(error) : `${way}: ${reason(error)}`).join("; ");
 }
 
 /** All addresses of a name, IPv6 and IPv4, in the system's order. */
@@ -74,12 +75,19 @@ async function addressesOf(host: string, timeoutMs: number, signal: AbortSignal)
   }
 }
 
-async function dialAddress(ip: string, timeoutMs: number, options: DialOptions, signal: AbortSignal): Promise<Socket> {
+async function dialAddress(
+  ip: string,
+  timeoutMs: number,
+  options: DialOptions,
+  signal: AbortSignal,
+  onTcp: () => void,
+): Promise<Socket> {
   let socket: Socket | undefined;
   try {
     socket = options.tls === undefined ? openTcp(ip, options) : openTls(ip, options, options.tls);
+    socket.once("connect", onTcp);
     await established(socket, timeoutMs, options.tls !== undefined, signal);
-    if (options.tls !== undefined) provePeer(socket as TLSSocket, options, options.tls);
+    if (options.tls !== undefined) provePeer(socket as TLSSocket, options.host, options.tls);
   } catch (error) {
     socket?.destroy();
     throw error;
@@ -108,7 +116,7 @@ function openTls(ip: string, { host, port, localAddress }: DialOptions, tls: Tls
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(isIP(host) === 0 ? { servername: host } : {}),
     minVersion: tls.minVersion ?? "TLSv1.2",
-    rejectUnauthorized: false, // decided in provePeer, where the reason can be told
+    rejectUnauthorized: false, // decided by provePeer, where the reason can be told
     checkServerIdentity: () => undefined,
   });
 }
@@ -129,40 +137,11 @@ function established(socket: Socket, timeoutMs: number, isTls: boolean, signal: 
   });
 }
 
-/** Fails closed: without a proof of the chain, and of the name where one is asked for, there is no connection. */
-function provePeer(socket: TLSSocket, options: DialOptions, tls: TlsOptions): void {
-  const certificate = socket.getPeerCertificate() as CertificateFacts | null;
-  if (certificate === null || Object.keys(certificate).length === 0) {
-    throw new Error("the peer presents no certificate");
-  }
-  if (!socket.authorized) {
-    throw new Error(
-      `its certificate is not to be trusted: ${describeRefusal(String(socket.authorizationError), certificate)}`,
-    );
-  }
-  const permitted = tls.permittedPeer.length === 0 && tls.authMode === "name" ? [options.host] : tls.permittedPeer;
-  const refusal = refusalOfPeer(peerIdentity(certificate), tls.authMode, permitted);
-  if (refusal !== undefined) throw new Error(`the peer is not permitted: ${refusal}`);
-}
-
-/** Why a chain does not hold, in words: dates first, which the runtime's code may hide, then its code. */
-export function describeRefusal(code: string, certificate: CertificateFacts, now: Date = new Date()): string {
-  const { valid_from: from, valid_to: to } = certificate;
-  if (to !== undefined && new Date(to) <= now) return `it expired on ${new Date(to).toISOString()}`;
-  if (from !== undefined && new Date(from) > now) {
-    return `it is valid from ${new Date(from).toISOString()}; is the clock here right?`;
-  }
-  if (certificate.issuer !== undefined && JSON.stringify(certificate.issuer) === JSON.stringify(certificate.subject)) {
-    return "it is self-signed";
-  }
-  const words: Readonly<Record<string, string>> = {
-    DEPTH_ZERO_SELF_SIGNED_CERT: "it is self-signed",
-    SELF_SIGNED_CERT_IN_CHAIN: "its chain ends in a CA that is not ours",
-    UNABLE_TO_GET_ISSUER_CERT: "none was sent, or its issuer is unknown",
-    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its issuer is not among our CA certificates",
-    UNABLE_TO_VERIFY_LEAF_SIGNATURE: "our CA certificates did not sign it, or not for this use",
-  };
-  return words[code] === undefined ? code : `${words[code]} (${code})`;
+/** @throws unless the peer is one that is permitted; without a list it must be the host that was asked for */
+function provePeer(socket: TLSSocket, host: string, { authMode, permittedPeer }: TlsOptions): void {
+  const permitted = permittedPeer.length === 0 && authMode === "name" ? [host] : permittedPeer;
+  const verdict = judgePeer(socket, authMode, permitted);
+  if ("refusal" in verdict) throw new Error(`the peer is refused: ${verdict.refusal}`);
 }
 
 function reason(error: unknown): string {
@@ -170,3 +149,6 @@ function reason(error: unknown): string {
   if (code === "ECONNREFUSED") return "connection refused: nothing listens there";
   return errorText(error);
 }
+
+/** RFC 8305 section 8: between 100 ms and 2 s; 250 ms is its recommendation. */
+const attemptDelayMs = 250;

@@ -7,7 +7,7 @@ import { PeerError } from "../../pipeline/errors.ts";
 import type { Rejection } from "../../pipeline/sink.ts";
 import { commands, encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../formats/relp.ts";
 import type { Connection } from "../../system/connection.ts";
-import type { PayloadHeader } from "../../formats/forward.ts";
+import { forwardHeader, type PayloadHeader } from "../../formats/forward.ts";
 import { type Answer, AnswerReader } from "./answers.ts";
 import { Delivery, Window } from "./window.ts";
 
@@ -19,11 +19,25 @@ export interface SessionOptions {
   readonly timeoutMs: number;
   /** Own version, for the offers. */
   readonly version: string;
+  /** How records are written; default: rsyslog's forward format. Used by one session at a time. */
+  readonly layout?: RecordLayout;
+}
+
+/** What finds the text around one record after the other: a template. */
+export interface RecordLayout {
+  /** What goes before the record last found, and behind every one. */
+  readonly bytes: Uint8Array;
+  readonly tail: Uint8Array;
+  /** Where the message of that record begins and ends. */
+  readonly start: number;
+  readonly end: number;
+  find(batch: Batch, index: number): void;
 }
 
 interface Work {
   readonly batch: Batch;
-  readonly header: PayloadHeader;
+  /** Of the forward format, which is made once for a batch. */
+  readonly header: PayloadHeader | undefined;
   readonly delivery: Delivery;
 }
 
@@ -36,6 +50,8 @@ export class RelpSession {
   readonly #queue: Work[] = [];
   readonly #answers = new AnswerReader();
   #next = 2;
+  /** Records taken over so far; their transactions are given even where they are not yet sent. */
+  #taken = 0;
   #writing = false;
   /** Next transaction when the newest answers came: nothing was sent since while it is the same. */
   #nextAtAnswers = 0;
@@ -77,9 +93,9 @@ export class RelpSession {
     return this.#failure !== undefined;
   }
 
-  /** Frames sent so far, `open` included. */
-  get frames(): number {
-    return this.#next - 1;
+  /** Records taken over so far, sent or not. */
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Resolves when everything sent so far is answered or has failed. */
@@ -88,12 +104,14 @@ export class RelpSession {
   }
 
   /** Queues a batch of one or more records; resolves when every one of them is answered. @throws {PeerError} */
-  send(batch: Batch, header: PayloadHeader): Promise<readonly Rejection[]> {
+  send(batch: Batch): Promise<readonly Rejection[]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const delivery = new Delivery(batch.count);
     if (this.#window.empty) this.#heardAtMs = performance.now();
     this.#window.add(delivery);
     this.#last = delivery;
+    this.#taken += batch.count;
+    const header = this.#options.layout === undefined ? forwardHeader(batch.origin) : undefined;
     this.#queue.push({ batch, header, delivery });
     this.#watch();
     this.#write();
@@ -168,7 +186,9 @@ export class RelpSession {
     while (room > 0 && this.#queue.length > 0) {
       const { batch, header, delivery } = this.#queue[0]!;
       const before = delivery.sent;
-      const full = this.#encode(batch, header, delivery, room);
+      const full = header === undefined
+        ? this.#encodeLaidOut(batch, this.#options.layout!, delivery, room)
+        : this.#encode(batch, header, delivery, room);
       room -= delivery.sent - before;
       if (delivery.sent === batch.count) this.#queue.shift();
       if (full) break;
@@ -217,6 +237,19 @@ export class RelpSession {
       if (!this.#frames.append(this.#next, commands.syslog, prefix, bytes, start, bounds[2 * delivery.sent + 1]!)) {
         return true;
       }
+      this.#next++;
+      delivery.sent++;
+    }
+    return false;
+  }
+
+  /** The same with a template, which looks into every record. */
+  #encodeLaidOut(batch: Batch, layout: RecordLayout, delivery: Delivery, room: number): boolean {
+    const end = Math.min(batch.count, delivery.sent + room);
+    while (delivery.sent < end) {
+      layout.find(batch, delivery.sent);
+      const { bytes: prefix, start, end: stop, tail } = layout;
+      if (!this.#frames.append(this.#next, commands.syslog, prefix, batch.bytes, start, stop, tail)) return true;
       this.#next++;
       delivery.sent++;
     }
@@ -281,6 +314,7 @@ export class RelpSession {
     clearTimeout(this.#promptTimer);
     this.#queue.length = 0;
     this.#connection.destroy();
+    this.#closeAnswered?.(); // there will be no answer: whoever waits for it goes on
     for (const delivery of this.#window.drain()) {
       delivery.done.catch(() => {});
       delivery.reject(this.#failure);

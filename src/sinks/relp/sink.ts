@@ -1,28 +1,28 @@
-/** The `relp` sink: batches to a RELP server, each record answered. One session at a time, opened when needed. */
+/**
+ * The `relp` sink: batches to a RELP server, each record answered. One session at a time, opened when needed, and ended
+ * (after its last answer, so that nothing is lost or doubled) when it has had its share of messages or of time, or when
+ * a preferred server is back.
+ */
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Rejection, Sink } from "../../pipeline/sink.ts";
-import { forwardHeader } from "../../formats/forward.ts";
 import { sessionFrames } from "../../formats/relp.ts";
-import { dial, type TlsOptions } from "../../tls/dial.ts";
-import { RelpSession } from "./session.ts";
+import { Targets, type TargetsOptions } from "../../tls/targets.ts";
+import { type RecordLayout, RelpSession } from "./session.ts";
 
 /** Where to deliver, and how. */
-export interface RelpSinkOptions {
-  readonly id: string;
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: TlsOptions;
+export interface RelpSinkOptions extends TargetsOptions {
   /** Frames without an answer at the most, ≥ 1. Also the most that a crash repeats. */
   readonly windowSize: number;
   /** Silence of the peer, while something is unanswered, that ends the session. */
   readonly timeoutMs: number;
-  /** Deadline for TCP and TLS together. */
-  readonly connectionTimeoutMs: number;
   /** Begin a new session after so many messages; 0 never. */
   readonly rebindMessages?: number;
-  readonly localAddress?: string;
-  /** Idle time before the first TCP keepalive probe; default 60 s. */
-  readonly keepAliveMs?: number;
+  /** Begin a new session after so long; 0 never. */
+  readonly rebindMs?: number;
+  /** How records are written; default: rsyslog's forward format. */
+  readonly layout?: RecordLayout;
+  /** Frames after which there is a new session whatever is asked for; for tests. */
+  readonly maxFrames?: number;
   /** Own version, for the offers. */
   readonly version: string;
 }
@@ -36,8 +36,11 @@ class RelpSink implements Sink {
   readonly id: string;
   readonly batchRecords: number;
   readonly #options: RelpSinkOptions;
-  readonly #maxFrames: number;
+  /** Messages of a session; `open` and `close` have transactions, too. */
+  readonly #maxMessages: number;
+  readonly #targets: Targets;
   #session: RelpSession | undefined;
+  #openedAtMs = 0;
   /** Sends that wait for a session, one after the other. */
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -49,7 +52,8 @@ class RelpSink implements Sink {
     const rebind = options.rebindMessages ?? 0;
     this.batchRecords = Math.max(1, Math.min(Math.floor(options.windowSize / 4), rebind === 0 ? Infinity : rebind));
     this.#options = options;
-    this.#maxFrames = rebind === 0 ? sessionFrames : rebind + 1;
+    this.#maxMessages = Math.min(rebind === 0 ? Infinity : rebind, (options.maxFrames ?? sessionFrames) - 1);
+    this.#targets = new Targets(options);
   }
 
   send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]> {
@@ -64,6 +68,7 @@ class RelpSink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#targets[Symbol.dispose]();
     await this.#session?.close(1_000);
     this.#session = undefined;
   }
@@ -78,7 +83,9 @@ class RelpSink implements Sink {
     try {
       await previous;
       if (this.#failure !== undefined) throw this.#failure;
-      delivered = this.#sendOn(await this.#freshSession(signal), batch);
+      const session = await this.#freshSession(signal);
+      if (this.#failure !== undefined) throw this.#failure; // the session before it broke in its last moments
+      delivered = this.#sendOn(session, batch);
     } catch (error) {
       this.#failure ??= error;
       throw error;
@@ -90,30 +97,33 @@ class RelpSink implements Sink {
   }
 
   #sendOn(session: RelpSession, batch: Batch): Promise<readonly Rejection[]> {
-    const delivered = session.send(batch, forwardHeader(batch.origin));
-    delivered.catch((error) => this.#failure ??= error);
+    const delivered = session.send(batch);
+    delivered.catch((error) => this.#fail(error, session));
     return delivered;
+  }
+
+  #fail(error: unknown, session: RelpSession): void {
+    this.#failure ??= error;
+    if (session !== this.#session) return; // told before
+    this.#session = undefined;
+    this.#targets.failed();
   }
 
   async #freshSession(signal: AbortSignal): Promise<RelpSession> {
     if (this.#session !== undefined && this.#usable(this.#session)) return this.#session;
     await this.#retire();
-    const { host, port, tls, connectionTimeoutMs, localAddress, keepAliveMs } = this.#options;
-    const connection = await dial({
-      host,
-      port,
-      timeoutMs: connectionTimeoutMs,
-      ...(tls === undefined ? {} : { tls }),
-      ...(localAddress === undefined ? {} : { localAddress }),
-      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
-    }, signal);
+    const connection = await this.#targets.dial(signal);
     const cut = (): void => connection.destroy();
     signal.addEventListener("abort", cut, { once: true });
     try {
       this.#session = await RelpSession.open(connection, this.#options);
+    } catch (error) {
+      this.#targets.failed();
+      throw error;
     } finally {
       signal.removeEventListener("abort", cut);
     }
+    this.#openedAtMs = performance.now();
     this.#cutWith(this.#session, signal);
     return this.#session;
   }
@@ -136,6 +146,8 @@ class RelpSink implements Sink {
   }
 
   #usable(session: RelpSession): boolean {
-    return !session.broken && session.frames < this.#maxFrames;
+    if (session.broken || session.taken >= this.#maxMessages || this.#targets.preferredIsBack()) return false;
+    const { rebindMs = 0 } = this.#options;
+    return rebindMs === 0 || performance.now() - this.#openedAtMs < rebindMs;
   }
 }

@@ -8,55 +8,24 @@ import type { Sink } from "../../pipeline/sink.ts";
 import { LineBuffer } from "../../formats/line_buffer.ts";
 import { SyslogPrefix } from "../../formats/syslog_prefix.ts";
 import { openOutletSink, type Outlet } from "../../system/outlet.ts";
-import { TcpOutlet } from "../../system/tcp_outlet.ts";
-import { dial, type TlsOptions } from "../../tls/dial.ts";
+import { streamTargets, type StreamTargetsOptions } from "../../tls/outlet.ts";
 
 /** Where to deliver, and how. */
-export interface StreamSinkOptions {
-  readonly id: string;
-  /** `tls` needs `tls`. */
-  readonly transport: "tcp" | "tls";
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: TlsOptions;
+export interface StreamSinkOptions extends StreamTargetsOptions {
   /** Plain records get the header of rsyslog's forward format; without it the line goes alone. */
   readonly withHeader: boolean;
-  /** Deadline for TCP and TLS together. */
-  readonly connectionTimeoutMs: number;
-  /** Time in which the peer takes nothing of what is waiting that ends the connection. */
-  readonly timeoutMs: number;
-  /** Idle time before the first TCP keepalive probe; default 60 s. */
-  readonly keepAliveMs?: number;
-  readonly localAddress?: string;
 }
 
 /** Opens the sink; it connects at the first batch. The caller disposes it. */
 export function openStreamSink(options: StreamSinkOptions): Sink {
-  if (options.transport === "tls" && options.tls === undefined) {
-    throw new TypeError(`Cannot open sink "${options.id}": transport tls without TLS options`);
-  }
   const buffer = new LineBuffer(128 * 1024);
   const prefix = new SyslogPrefix("forward");
   return openOutletSink({
     id: options.id,
     batchRecords: 1_024,
-    open: (signal) => connect(options, signal),
+    ...streamTargets(options),
     write: (batch, outlet) => write(batch, outlet, buffer, options.withHeader ? prefix : undefined),
   });
-}
-
-async function connect(options: StreamSinkOptions, signal: AbortSignal): Promise<Outlet> {
-  const { host, port, tls, transport, connectionTimeoutMs, timeoutMs, keepAliveMs, localAddress } = options;
-  const secured = transport === "tls";
-  const connection = await dial({
-    host,
-    port,
-    timeoutMs: connectionTimeoutMs,
-    ...(secured && tls !== undefined ? { tls } : {}),
-    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
-    ...(localAddress === undefined ? {} : { localAddress }),
-  }, signal);
-  return new TcpOutlet(connection, { secured, timeoutMs });
 }
 
 async function write(batch: Batch, outlet: Outlet, buffer: LineBuffer, prefix?: SyslogPrefix): Promise<void> {

@@ -9,28 +9,16 @@ import { LineBuffer, type RecordFraming } from "../../formats/line_buffer.ts";
 import type { SyslogForm } from "../../formats/syslog_encode.ts";
 import { SyslogPrefix } from "../../formats/syslog_prefix.ts";
 import { openOutletSink, type Outlet } from "../../system/outlet.ts";
-import { TcpOutlet } from "../../system/tcp_outlet.ts";
-import { dial, type TlsOptions } from "../../tls/dial.ts";
+import { streamTargets, type StreamTargetsOptions } from "../../tls/outlet.ts";
 import { DatagramOutlet } from "./datagram_outlet.ts";
 
 /** Where to deliver, and how. */
-export interface SyslogSinkOptions {
-  readonly id: string;
-  /** `tls` needs `tls`. */
+export interface SyslogSinkOptions extends Omit<StreamTargetsOptions, "transport"> {
+  /** `tls` needs `tls`; over UDP nobody tells whether a server is there, and the first one gets everything. */
   readonly transport: "udp" | "tcp" | "tls";
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: TlsOptions;
   readonly format: SyslogForm;
   /** For TCP and TLS; RFC 5425 asks for `octetCounted`. */
   readonly framing: RecordFraming;
-  /** Deadline for the name, TCP and TLS together. */
-  readonly connectionTimeoutMs: number;
-  /** Time in which the peer takes nothing of what is waiting that ends the connection. */
-  readonly timeoutMs: number;
-  /** Idle time before the first TCP keepalive probe; default 60 s. */
-  readonly keepAliveMs?: number;
-  readonly localAddress?: string;
   /** Longer records are cut, for UDP; at most 65,507. */
   readonly maxDatagramBytes?: number;
   /** Told of records that were cut, in how many a batch. */
@@ -40,9 +28,6 @@ export interface SyslogSinkOptions {
 /** Opens the sink; it connects at the first batch. The caller disposes it. */
 export function openSyslogSink(options: SyslogSinkOptions): Sink {
   const { id, transport } = options;
-  if (transport === "tls" && options.tls === undefined) {
-    throw new TypeError(`Cannot open sink "${id}": transport tls without TLS options`);
-  }
   const prefix = new SyslogPrefix(options.format);
   if (transport === "udp") {
     return openOutletSink({
@@ -56,23 +41,9 @@ export function openSyslogSink(options: SyslogSinkOptions): Sink {
   return openOutletSink({
     id,
     batchRecords: 1_024,
-    open: (signal) => connect(options, signal),
+    ...streamTargets({ ...options, transport }),
     write: (batch, outlet) => writeStream(batch, prefix, buffer, options.framing, outlet),
   });
-}
-
-async function connect(options: SyslogSinkOptions, signal: AbortSignal): Promise<Outlet> {
-  const { host, port, tls, transport, connectionTimeoutMs, timeoutMs, keepAliveMs, localAddress } = options;
-  const secured = transport === "tls";
-  const connection = await dial({
-    host,
-    port,
-    timeoutMs: connectionTimeoutMs,
-    ...(secured && tls !== undefined ? { tls } : {}),
-    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
-    ...(localAddress === undefined ? {} : { localAddress }),
-  }, signal);
-  return new TcpOutlet(connection, { secured, timeoutMs });
 }
 
 async function writeStream(

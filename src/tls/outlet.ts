@@ -1,0 +1,30 @@
+/** Ways out over TCP or TLS to the servers of one sink, as `system/outlet.ts` wants them. */
+import type { Outlet, OutletSinkOptions } from "../system/outlet.ts";
+import { TcpOutlet } from "../system/tcp_outlet.ts";
+import { Targets, type TargetsOptions } from "./targets.ts";
+
+/** Where to, and how long to wait. */
+export interface StreamTargetsOptions extends TargetsOptions {
+  /** `tls` needs `tls`; `tcp` passes it over. */
+  readonly transport: "tcp" | "tls";
+  /** Time in which the peer takes nothing of what is waiting that ends the connection. */
+  readonly timeoutMs: number;
+}
+
+/** The part of an outlet sink that opens ways out and knows which server to use. Disposed by the sink. */
+export function streamTargets(
+  options: StreamTargetsOptions,
+): Required<Pick<OutletSinkOptions, "open" | "outdated" | "failed" | "dispose">> {
+  const { tls, transport, timeoutMs, ...rest } = options;
+  const secured = transport === "tls";
+  if (secured && tls === undefined) {
+    throw new TypeError(`Cannot open sink "${options.id}": transport tls without TLS options`);
+  }
+  const targets = new Targets(secured && tls !== undefined ? { ...rest, tls } : rest);
+  return {
+    open: async (signal): Promise<Outlet> => new TcpOutlet(await targets.dial(signal), { secured, timeoutMs }),
+    outdated: () => targets.preferredIsBack(),
+    failed: () => targets.failed(),
+    dispose: () => targets[Symbol.dispose](),
+  };
+}
