@@ -4,8 +4,8 @@ import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { failure } from "../pipeline/errors.ts";
 import { Connection } from "../system/connection.ts";
 import { type Credentials, loadCredentials } from "./credentials.ts";
-import { describeRefusal, formatAddress, type TlsOptions } from "./dial.ts";
-import { type CertificateFacts, peerIdentity, refusalOfPeer } from "./peer_name.ts";
+import { formatAddress, type TlsOptions } from "./dial.ts";
+import { judgePeer, type Verdict } from "./verdict.ts";
 
 /** Where and how to listen. */
 export interface ListenOptions {
@@ -16,6 +16,8 @@ export interface ListenOptions {
   readonly tls?: TlsOptions;
   /** Deadline for a TLS handshake; default 30 s. */
   readonly handshakeTimeoutMs?: number;
+  /** How often the certificate files are looked at; default 10 s. A renewed pair serves the next handshake. */
+  readonly reloadMs?: number;
 }
 
 /** A peer that came, and the name that it proved with its certificate. */
@@ -57,7 +59,7 @@ export async function listenForSockets(
   server.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Socket | TLSSocket) => {
     const address = formatAddress(socket.remoteAddress ?? "?", socket.remotePort ?? 0);
     socket.on("error", () => {}); // until a Connection takes over; it reports for itself
-    const verdict = options.tls?.ca === undefined ? { names: [] } : judge(socket as TLSSocket, options.tls);
+    const verdict = options.tls?.ca === undefined ? { names: [] } : judgeClient(socket as TLSSocket, options.tls);
     if ("refusal" in verdict) {
       refused(`refused ${address}: ${verdict.refusal}`);
       socket.destroy();
@@ -73,17 +75,24 @@ export async function listenForSockets(
 }
 
 function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason: string) => void): Server {
+  if (tls.ca === undefined && (tls.permittedPeer.length > 0 || tls.authMode !== "name")) {
+    throw new Error(
+      "Cannot check clients: no CA certificates are named\nTry: --ca FILE, or the key tls.ca; or permit everybody",
+    );
+  }
   let credentials = requireServerPair(tls);
   const server = createTlsServer({
     ...secureContext(credentials),
     requestCert: tls.ca !== undefined,
-    rejectUnauthorized: false, // decided in judge, where the reason can be told
+    rejectUnauthorized: false, // decided by judgeClient, where the reason can be told
     minVersion: tls.minVersion ?? "TLSv1.2",
     handshakeTimeout: options.handshakeTimeoutMs ?? 30_000,
   });
   server.on("tlsClientError", (error: Error & { code?: string }, socket: Socket) => {
     if (error.code === "ECONNRESET") return; // came and went without a word: a port scan or a health check
-    refused(`refused ${formatAddress(socket?.remoteAddress ?? "?", socket?.remotePort ?? 0)}: ${error.message}`);
+    // The TLS socket has no address any more; the TCP socket below it still knows.
+    const { remoteAddress, remotePort } = (socket as { _parent?: Socket } | undefined)?._parent ?? {};
+    refused(`refused ${formatAddress(remoteAddress ?? "?", remotePort ?? 0)}: ${error.message}`);
   });
   // A renewed certificate serves the next handshake; a bad file is said once per change and the old pair goes on.
   const timer = setInterval(() => {
@@ -91,7 +100,7 @@ function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason
     if (fresh === undefined) return;
     credentials = fresh;
     server.setSecureContext(secureContext(credentials));
-  }, 10_000);
+  }, options.reloadMs ?? 10_000);
   server.on("close", () => clearInterval(timer));
   return server;
 }
@@ -129,23 +138,10 @@ function reloadPair(tls: TlsOptions, old: Credentials, refused: (reason: string)
   }
 }
 
-/** Fails closed: no certificate, no chain or no permitted name means no connection. */
-function judge(socket: TLSSocket, tls: TlsOptions): { names: readonly string[] } | { refusal: string } {
-  const certificate = socket.getPeerCertificate() as CertificateFacts | null | undefined;
-  if (certificate === null || certificate === undefined || Object.keys(certificate).length === 0) {
-    return { refusal: "it presents no certificate, and one is demanded" };
-  }
-  const identity = peerIdentity(certificate);
-  if (!socket.authorized) {
-    return {
-      refusal: `certificate of ${identity.names.join(", ") || "nobody"}: ${
-        describeRefusal(String(socket.authorizationError), certificate)
-      }`,
-    };
-  }
-  const mode = tls.authMode === "name" && tls.permittedPeer.length === 0 ? "certvalid" : tls.authMode;
-  const refusal = refusalOfPeer(identity, mode, tls.permittedPeer);
-  return refusal === undefined ? { names: identity.names } : { refusal };
+/** Without a list whoever the CA signed may come in; with one, the names or fingerprints in it alone. */
+function judgeClient(socket: TLSSocket, { authMode, permittedPeer }: TlsOptions): Verdict {
+  const mode = authMode === "name" && permittedPeer.length === 0 ? "certvalid" : authMode;
+  return judgePeer(socket, mode, permittedPeer);
 }
 
 function bind(server: Server, options: ListenOptions): Promise<void> {

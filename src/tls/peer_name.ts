@@ -6,42 +6,22 @@
  * @see RFC 6125 section 6.4, RFC 5425 section 5.2
  */
 
+import type { PeerIdentity } from "./peer_identity.ts";
+
 /** How a peer is recognised, besides its chain: `name`, `fingerprint`, or `certvalid` for the chain alone. */
 export type AuthMode = "name" | "fingerprint" | "certvalid";
 
-/** What a certificate says about its owner. */
-export interface PeerIdentity {
-  /** DNS names and IP addresses of the SAN; the CN when there is no SAN at all. */
-  readonly names: readonly string[];
-  /** Upper-case hex with colons. */
-  readonly sha1: string;
-  readonly sha256: string;
-}
-
-/** The parts of node's peer certificate that identify its owner. */
+/** The parts of node's peer certificate that are used: its DER, and what messages are made of. */
 export interface CertificateFacts {
-  readonly subject?: { readonly CN?: string | readonly string[] };
+  /** The certificate as it came. */
+  readonly raw?: Uint8Array;
+  readonly subject?: unknown;
   readonly issuer?: unknown;
-  readonly subjectaltname?: string;
-  readonly fingerprint?: string;
-  readonly fingerprint256?: string;
   /** Dates as OpenSSL prints them. */
   // deno-lint-ignore camelcase
   readonly valid_from?: string;
   // deno-lint-ignore camelcase
   readonly valid_to?: string;
-}
-
-/** The identity in a certificate as `getPeerCertificate()` gives it. */
-export function peerIdentity(certificate: CertificateFacts): PeerIdentity {
-  const alternatives = splitAlternatives(certificate.subjectaltname ?? "");
-  const common = certificate.subject?.CN;
-  const commonNames = common === undefined ? [] : typeof common === "string" ? [common] : [...common];
-  return {
-    names: (certificate.subjectaltname ?? "") === "" ? commonNames : alternatives,
-    sha1: certificate.fingerprint ?? "",
-    sha256: certificate.fingerprint256 ?? "",
-  };
 }
 
 /**
@@ -89,12 +69,4 @@ function matchesLabel(pattern: string, label: string): boolean {
   if (pattern.startsWith("*")) return label.endsWith(pattern.slice(1)) && !pattern.slice(1).includes("*");
   if (pattern.endsWith("*")) return label.startsWith(pattern.slice(0, -1)) && !pattern.slice(0, -1).includes("*");
   return pattern === label;
-}
-
-/** `DNS:a, IP Address:1.2.3.4, email:x` → names that count. Quoted entries (odd characters inside) never count. */
-function splitAlternatives(text: string): readonly string[] {
-  return text.split(/,\s*/).flatMap((entry) => {
-    const match = /^(DNS|IP Address):([^"]+)$/.exec(entry);
-    return match === null ? [] : [match[2]!];
-  });
 }

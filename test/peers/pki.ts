@@ -15,6 +15,10 @@ export interface Pair {
 export interface CertificateOptions {
   /** Common name; none when undefined. */
   readonly commonName?: string;
+  /** The whole subject in place of `/O=tests/CN=…`, as `openssl -subj` takes it. */
+  readonly subject?: string;
+  /** Pair that signs instead of the CA, whether it may or not. */
+  readonly issuer?: string;
   /** `DNS:a.lab,IP:127.0.0.1`; none when undefined. */
   readonly alternatives?: string;
   /** Default `serverAuth,clientAuth`. */
@@ -81,7 +85,8 @@ export class Pki implements Disposable {
   /** Makes a pair. */
   async issue(name: string, options: CertificateOptions): Promise<Pair> {
     const pair = this.pair(name);
-    const subject = options.commonName === undefined ? "/O=tests" : `/O=tests/CN=${options.commonName}`;
+    const subject = options.subject ??
+      (options.commonName === undefined ? "/O=tests" : `/O=tests/CN=${options.commonName}`);
     await this.#newKey(pair.key);
     const extensions = this.#file("ext", extensionsOf(options));
     if (options.selfSigned === true) {
@@ -97,7 +102,7 @@ export class Pki implements Disposable {
     await this.#openssl("req", "-new", "-key", pair.key, "-subj", subject, "-out", request);
     if (options.version1 === true) await this.#signVersion1(request, pair.cert);
     else {await this.#sign(
-        options.intermediate === true ? "intermediate" : "ca",
+        options.issuer ?? (options.intermediate === true ? "intermediate" : "ca"),
         request,
         pair.cert,
         options,
@@ -151,7 +156,8 @@ export class Pki implements Disposable {
     const config = this.#file(
       "conf",
       `[ca]\ndefault_ca=d\n[d]\ndatabase=${join(folder, "index")}\nserial=${join(folder, "serial")}\n` +
-        `new_certs_dir=${folder}\ndefault_md=sha256\npolicy=p\n[p]\norganizationName=optional\ncommonName=optional\n`,
+        `new_certs_dir=${folder}\ndefault_md=sha256\npolicy=p\n[p]\norganizationName=optional\n` +
+        `organizationalUnitName=optional\ncommonName=optional\n`,
     );
     const day = 86_400_000;
     await this.#openssl("ca", "-batch", "-notext", "-config", config, "-cert", authority.cert, ...[
