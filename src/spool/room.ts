@@ -91,6 +91,8 @@ export class Room {
       if (!this.#remove(segment)) break;
       freed = true;
     }
+    // A reader at the end of a removed segment still holds it open: until it lets go, the disk has no room again.
+    if (freed) this.#options.changed();
     return freed;
   }
 
