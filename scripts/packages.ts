@@ -4,6 +4,7 @@ import { type Outcome, runProgram, say } from "./program.ts";
 const packages: Readonly<Record<string, string>> = {
   "age": "opens our bundles as the support team does",
   "busybox-static": "the smallest shell and tools that the self-extracting file must start with",
+  "faketime": "a clock that jumps under a whole process",
   "iproute2": "ip and ss: networks that stall and fail",
   "logrotate": "rotates files under the file source as machines do",
   "openssh-server": "a machine that is reached by ssh",

@@ -275,6 +275,45 @@ filesCase("8: truncated three times while the consumer holds us up", async (fold
   await reader.stop();
 });
 
+filesCase(
+  "8: a copy in the pattern comes once, however late the original is truncated, or never",
+  async (folder, base) => {
+    const path = join(folder, "a.log");
+    append(path, lines(numbered(0, 100)));
+    const reader = new Reader(folder, { ...base, include: [join(folder, "a.log*")], tuning: { copyWaitMs: 50 } });
+    await reader.expect(numbered(0, 100));
+    Deno.copyFileSync(path, path + ".1");
+    append(path, lines(numbered(100, 110)));
+    await reader.expect(numbered(0, 110)); // waits for five times as long as a copy is waited for
+    Deno.copyFileSync(path, path + ".2");
+    await reader.expect(numbered(0, 110));
+    Deno.truncateSync(path);
+    append(path, lines(numbered(110, 120)));
+    await reader.expect(numbered(0, 120));
+    const from = await reader.stop();
+    const second = new Reader(folder, { ...base, include: [join(folder, "a.log*")], tuning: { copyWaitMs: 50 }, from });
+    append(path, lines(["later"]));
+    await second.expect(["later"]);
+    await second.stop();
+  },
+);
+
+filesCase(
+  "8: a file that is named like a rotation and differs in one byte is a file of its own",
+  async (folder, base) => {
+    const path = join(folder, "a.log");
+    const content = lines(numbered(0, 200));
+    append(path, content);
+    const reader = new Reader(folder, { ...base, include: [join(folder, "a.log*")], tuning: { copyWaitMs: 50 } });
+    await reader.expect(numbered(0, 200));
+    const middle = content.indexOf("run", 1_100); // neither in the fingerprint nor before the end
+    append(path + ".1", content.slice(0, middle) + "RUN" + content.slice(middle + 3));
+    await reader.until(() => reader.records.length >= 400);
+    assert.equal(reader.records.length, 400);
+    await reader.stop();
+  },
+);
+
 filesCase("9: a hole of NULs is skipped and said", async (folder, base) => {
   const path = join(folder, "a.log");
   const file = Deno.openSync(path, { write: true, create: true }); // no append: goes on at its own offset

@@ -56,6 +56,33 @@ export function findOriginal(
   return undefined;
 }
 
+/**
+ * Whether `file` goes on waiting beside `original`, of which it looks like a copy: it is named like a rotation, and so far
+ * as it was compared every byte is the same. All of its lines come from the original then, and what the original might
+ * lose to a truncation comes from the copy. A bounded piece is compared per call.
+ */
+export function staysCopy(file: TailedFile, original: TailedFile, sizeBytes: number): boolean {
+  if (!isRotatedName(original.path, file.path)) return false;
+  if (!isSound(original)) return true; // it was truncated just now: that decides
+  if (file.comparedBytes > sizeBytes || file.copyOf !== original.key) file.comparedBytes = 0;
+  file.copyOf = original.key;
+  const until = Math.min(sizeBytes, file.comparedBytes + comparedPerCall);
+  while (file.comparedBytes < until) {
+    const length = Math.min(compareBytes, until - file.comparedBytes);
+    const own = file.peek(file.comparedBytes, length);
+    const other = original.peek(file.comparedBytes, length);
+    if (own.length !== length || other.length !== length || hash53(own) !== hash53(other)) return false;
+    file.comparedBytes += length;
+  }
+  return true;
+}
+
+/** Whether the whole of `file` is known to be in the content that `key` had up to `offset`. */
+export function isDelivered(file: TailedFile, key: string, offset: number): boolean {
+  const sizeBytes = file.look()?.size ?? 0;
+  return file.copyOf === key && file.comparedBytes === sizeBytes && sizeBytes > 0 && sizeBytes <= offset;
+}
+
 /** Whether the content of an open file is still the one that was read. */
 export function isSound(file: TailedFile): boolean {
   return (file.look()?.size ?? 0) >= file.offset && markerAt(file.offset, file.peek) === file.mark.marker;
@@ -75,3 +102,6 @@ function canOpen(file: TailedFile): boolean {
     return false;
   }
 }
+
+const compareBytes = 256 * 1_024;
+const comparedPerCall = 16 * 1_024 * 1_024;

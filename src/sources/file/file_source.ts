@@ -167,7 +167,7 @@ class Iteration {
       const { batches, status } = file.read(this.#context, flush);
       if (batches.length > 0) this.#schedule.noteData(file, nowMs);
       if (status === "replaced") {
-        this.#roster.replaced(file, nowMs);
+        this.#roster.contents.replaced(file, nowMs);
         this.#schedule.lookSoon(); // a copy may have been found
       }
       if (status !== "end") this.#schedule.hot.add(file);

@@ -7,39 +7,37 @@
  * | known | beginning and bytes before the offset agree, not shorter | go on |
  * | known | anything else | another content: next generation, from the beginning |
  * | unknown | that of a file which was truncated or vanished | a copy or a move: take its offset over |
- * | unknown | that of a file which is still there | perhaps a copy about to be made: wait, then a file of its own |
+ * | unknown | that of a file which is still there | perhaps a copy about to be made: wait, then a file of its own; one that is named like a rotation and equal to the last byte waits for as long as it is |
  * | unknown | gzip and the like | an archive: not shipped |
  * | unknown | else | a new file, from the beginning |
  */
 import { dirname } from "node:path";
-import { fingerprintBytes } from "../../formats/fingerprint.ts";
-import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
+import type { Position } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
-import { Departures, findOriginal, isFirmBasis, isSound } from "./copies.ts";
-import { decodeMark, encodeMark, fileKey, type FileMark, isContentOf, packingOf } from "./identity.ts";
+import { Contents, departedMs } from "./contents.ts";
+import { fileKey } from "./identity.ts";
+import { Ledger } from "./ledger.ts";
 import { OpenFiles } from "./open_files.ts";
-import type { FileEvent, FileSourceOptions, FileTuning } from "./options.ts";
+import type { FileSourceOptions, FileTuning } from "./options.ts";
 import { programOf } from "./rotated_name.ts";
 import { Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
 
 /** All files of one iteration. Close it to let go of their descriptors. */
 export class Roster implements Disposable {
-  readonly files = new Map<string, TailedFile>();
+  readonly files: ReadonlyMap<string, TailedFile>;
+  /** What files are by their content. */
+  readonly contents: Contents;
   readonly discovery: Discovery;
   readonly #options: FileSourceOptions;
   readonly #tuning: FileTuning;
-  /** Positions that no file has claimed yet. */
-  readonly #known = new Map<string, FileMark>();
+  readonly #ledger: Ledger;
   readonly #surroundings: Surroundings;
-  readonly #byPath = new Map<string, TailedFile>();
   readonly #saidLost = new Set<string>();
   readonly #saidFolders = new Set<string>();
   readonly #startedMs: number;
-  readonly #departed = new Departures();
   readonly #openFiles: OpenFiles;
-  #changes: Record<string, PositionValue> = {};
   #startAtEnd: boolean;
   #folders: Set<string> | undefined;
 
@@ -52,25 +50,22 @@ export class Roster implements Disposable {
     this.discovery = new Discovery(options.include, options.exclude ?? []);
     this.#surroundings = new Surroundings(this.discovery);
     this.#startAtEnd = from === undefined && options.start === "end";
-    for (const [key, value] of Object.entries(from ?? {})) {
-      const mark = decodeMark(value);
-      if (mark !== undefined) this.#known.set(key, mark);
-    }
+    this.#ledger = new Ledger(from, this.#surroundings, options.report);
+    this.files = this.#ledger.files;
+    const fail = (file: TailedFile, error: unknown, atMs: number): void => this.fail(file, error, atMs);
+    this.contents = new Contents(this.#ledger, this.#surroundings, options, tuning, fail);
     // Without this, a first run that finds no file would be forgotten, and the next one be the first again.
-    if (this.#startAtEnd) this.#changes.started = true;
+    if (this.#startAtEnd) this.#ledger.change("started", true);
   }
 
   [Symbol.dispose](): void {
     for (const file of this.files.values()) file.close();
-    this.files.clear();
+    this.#ledger.files.clear();
   }
 
   /** Changes of the position that no record carries: new positions without data, files that are gone. */
   takeChanges(): Position | undefined {
-    if (Object.keys(this.#changes).length === 0) return undefined;
-    const changes = this.#changes;
-    this.#changes = {};
-    return changes;
+    return this.#ledger.takeChanges();
   }
 
   /** Folders worth watching: those of the patterns, and those that links and rotated files lead to. */
@@ -84,8 +79,7 @@ export class Roster implements Disposable {
 
   /** The file that was last seen at `path`. */
   at(path: string): TailedFile | undefined {
-    const file = this.#byPath.get(path);
-    return file !== undefined && this.files.get(file.key) === file ? file : undefined;
+    return this.#ledger.at(path);
   }
 
   /** Looks at the folders. `force`: also where nothing seems to have changed. */
@@ -97,11 +91,9 @@ export class Roster implements Disposable {
       this.#sayUnreadableFolders();
     }
     this.#startAtEnd = false;
-    for (const file of this.files.values()) if (file.state === "waiting") this.#reconsider(file, nowMs);
-    this.#departed.expire(nowMs);
-    if (this.#known.size > 0 && nowMs - this.#startedMs > this.#tuning.forgetMs) {
-      for (const key of this.#known.keys()) this.#changes[key] = null;
-      this.#known.clear();
+    this.contents.reconsiderAll(nowMs);
+    if (this.#ledger.known.size > 0 && nowMs - this.#startedMs > this.#tuning.forgetMs) {
+      this.#ledger.forgetKnown();
     }
   }
 
@@ -114,13 +106,13 @@ export class Roster implements Disposable {
     try {
       if (!file.isOpen && !this.#openFiles.makeRoom(file, this.files.values(), nowMs)) return false;
       file.open();
-      if (file.state === "new") this.#decide(file, nowMs);
+      if (file.state === "new") this.contents.decide(file, this.#startAtEnd, nowMs);
     } catch (error) {
       this.fail(file, error, nowMs);
       return false;
     }
     if (file.trouble !== undefined) {
-      this.#say("readable", "info", file.path, `"${file.path}" can be read again`);
+      this.#ledger.say("readable", "info", file.path, `"${file.path}" can be read again`);
       file.trouble = undefined;
     }
     return file.isOpen;
@@ -141,31 +133,16 @@ export class Roster implements Disposable {
     const hint = error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable
       ? "let the user that runs the agent read it (group adm or systemd-journal, or an ACL); it is tried again by itself"
       : "it is tried again by itself; the other files go on";
-    this.#say("unreadable", "error", file.path, `Cannot read file "${file.path}": ${reason}\nTry: ${hint}`);
-  }
-
-  /** The content of `file` is another one: it was truncated. What is unread of the old one may be in a copy. */
-  replaced(file: TailedFile, nowMs: number): void {
-    const mark = file.mark;
-    this.#say(
-      "truncated",
-      "info",
-      file.path,
-      `"${file.path}" was truncated or replaced after offset ${mark.offset}: read from the beginning`,
-    );
-    this.#depart(file.key, mark, nowMs);
-    file.restart();
-    for (const other of this.files.values()) if (other.state === "waiting") this.#reconsider(other, nowMs);
-    this.#searchCopies(file, mark, nowMs);
+    this.#ledger.say("unreadable", "error", file.path, `Cannot read file "${file.path}": ${reason}\nTry: ${hint}`);
   }
 
   /** Lets go of a file that is gone and was read to its end. */
   remove(file: TailedFile, nowMs: number): void {
-    this.#drop(file);
+    this.#ledger.drop(file);
     if (file.state === "ignored") return;
-    this.#changes[file.key] = null;
-    this.#depart(file.key, file.mark, nowMs);
-    this.#say("removed", "info", file.path, `"${file.path}" is gone, read to its end at offset ${file.offset}`);
+    this.#ledger.change(file.key, null);
+    this.contents.depart(file.key, file.mark, nowMs + departedMs);
+    this.#ledger.say("removed", "info", file.path, `"${file.path}" is gone, read to its end at offset ${file.offset}`);
   }
 
   /** Finds a closed file again that is not where it was; otherwise it is gone. */
@@ -175,7 +152,7 @@ export class Roster implements Disposable {
     else if (file.state === "ignored" || file.state === "new" || file.offset >= file.seenBytes) {
       this.remove(file, nowMs);
     } else {
-      this.#say(
+      this.#ledger.say(
         "lost",
         "warning",
         file.path,
@@ -192,7 +169,7 @@ export class Roster implements Disposable {
     for (const [folder, reason] of unreadable) {
       if (this.#saidFolders.has(folder)) continue;
       this.#saidFolders.add(folder);
-      this.#say(
+      this.#ledger.say(
         "unreadable",
         "error",
         folder,
@@ -218,7 +195,10 @@ export class Roster implements Disposable {
     for (const file of [...this.files.values()]) if (!places.has(file.key) && !file.outside) this.#leave(file, nowMs);
     newcomers.push(...this.#searchKnown(places).map((place) => ({ place, outside: true })));
     newcomers.push(
-      ...this.#surroundings.searchMissed(found, this.files, this.#known).map((place) => ({ place, outside: true })),
+      ...this.#surroundings.searchMissed(found, this.files, this.#ledger.known).map((place) => ({
+        place,
+        outside: true,
+      })),
     );
     newcomers.sort((a, b) => this.#rank(a.place) - this.#rank(b.place) || timeOf(a.place.info) - timeOf(b.place.info));
     for (const { place, outside } of newcomers) this.#adopt(place, outside, nowMs);
@@ -227,22 +207,22 @@ export class Roster implements Disposable {
 
   /** Known inodes first: what became of them decides what others are. */
   #rank(place: FoundPath): number {
-    return this.#known.has(fileKey(place.info)) ? 0 : 1;
+    return this.#ledger.known.has(fileKey(place.info)) ? 0 : 1;
   }
 
   #rediscover(file: TailedFile, places: readonly FoundPath[]): void {
     file.outside = file.beside = false;
     if (places.some(({ path }) => path === file.path)) return;
     const { path } = places[0]!;
-    this.#say("rotated", "info", path, `"${file.path}" is now "${path}"`);
+    this.#ledger.say("rotated", "info", path, `"${file.path}" is now "${path}"`);
     file.path = path;
     file.location = realPath(path);
-    this.#index(file);
+    this.#ledger.index(file);
   }
 
   /** No pattern finds the file any more: deleted, moved out of the patterns, or a link leads elsewhere. */
   #leave(file: TailedFile, nowMs: number): void {
-    if (file.state === "ignored") return this.#drop(file);
+    if (file.state === "ignored") return this.#ledger.drop(file);
     file.outside = true;
     file.pollAtMs = 0;
     file.pollMs = 0;
@@ -250,148 +230,27 @@ export class Roster implements Disposable {
     if (file.isOpen && file.look()?.nlink === 0) return;
     const location = this.#surroundings.locate(file.key, file.path, file.location);
     if (location === undefined || location === file.location) return;
-    this.#say("rotated", "info", file.path, `"${file.path}" is now "${location}": read to its end`);
+    this.#ledger.say("rotated", "info", file.path, `"${file.path}" is now "${location}": read to its end`);
     file.location = location;
   }
 
   #adopt({ path, info }: FoundPath, outside: boolean, nowMs: number): void {
     const key = fileKey(info);
     if (this.files.has(key)) return;
-    const live = outside ? this.#known.get(key)?.path ?? path : path;
+    const live = outside ? this.#ledger.known.get(key)?.path ?? path : path;
     const file = new TailedFile(key, live, realPath(path), this.#options.program ?? programOf(live));
     file.outside = outside;
-    file.beside = outside && !this.#known.has(key);
+    file.beside = outside && !this.#ledger.known.has(key);
     file.grewAtMs = nowMs;
-    this.files.set(key, file);
-    this.#index(file);
+    this.#ledger.files.set(key, file);
+    this.#ledger.index(file);
     this.settle(file, nowMs);
-  }
-
-  #decide(file: TailedFile, nowMs: number): void {
-    const mark = this.#known.get(file.key);
-    if (mark !== undefined) return this.#resume(file, mark, nowMs);
-    if (this.#startAtEnd && !file.outside) {
-      file.startAtEnd(file.look()?.size ?? 0);
-      this.#changes[file.key] = encodeMark(file.mark);
-      return this.#follow(file);
-    }
-    const head = file.peek(0, fingerprintBytes);
-    if (head.length === 0) {
-      file.seenBytes = 0; // nothing to judge by
-      return;
-    }
-    const packing = packingOf(head);
-    if (packing !== undefined) return this.#ignore(file, packing);
-    if (this.#takeOver(file, nowMs)) return;
-    const original = this.#options.once === true ? undefined : findOriginal(file, head, this.files.values());
-    if (original !== undefined) {
-      if (!isSound(original)) {
-        this.replaced(original, nowMs);
-        if (this.#takeOver(file, nowMs)) return;
-      }
-      file.state = "waiting";
-      file.waitingSinceMs = file.waitingStableMs = nowMs;
-      file.waitingBytes = 0;
-      return;
-    }
-    this.#follow(file);
-  }
-
-  #resume(file: TailedFile, mark: FileMark, nowMs: number): void {
-    this.#known.delete(file.key);
-    if ((file.look()?.size ?? 0) >= mark.offset && isContentOf(mark, file.peek)) {
-      file.resume(mark);
-      return this.#follow(file);
-    }
-    file.restart(mark.generation + 1);
-    this.#say(
-      "truncated",
-      "info",
-      file.path,
-      `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
-    );
-    this.#depart(file.key, { ...mark, path: file.path }, nowMs);
-    this.#searchCopies(file, mark, nowMs);
-  }
-
-  #follow(file: TailedFile): void {
-    file.state = "following";
-    file.pollAtMs = 0;
-    this.#say("opened", "debug", file.path, `"${file.path}" is followed from offset ${file.offset}`);
-  }
-
-  #ignore(file: TailedFile, packing: string): void {
-    file.state = "ignored";
-    file.close();
-    if (file.beside) this.#drop(file);
-    else this.#say("compressed", "info", file.path, `"${file.path}" is a ${packing} archive: not shipped`);
-  }
-
-  /** Takes the offset over from a content that departed, if `file` is a copy of it. */
-  #takeOver(file: TailedFile, nowMs: number): boolean {
-    const mark = this.#departed.take(file);
-    if (mark === undefined) return false;
-    file.resume({ ...mark, path: file.path, generation: 0 });
-    this.#changes[file.key] = encodeMark(file.mark);
-    this.#say(
-      "copied",
-      "info",
-      file.path,
-      `"${file.path}" is the former content of "${mark.path}": going on at offset ${file.offset}`,
-    );
-    this.#follow(file);
-    file.grewAtMs = nowMs;
-    return true;
-  }
-
-  #reconsider(file: TailedFile, nowMs: number): void {
-    try {
-      if (!file.isOpen || this.#takeOver(file, nowMs)) return;
-      const sizeBytes = file.look()?.size ?? 0;
-      if (sizeBytes !== file.waitingBytes) {
-        file.waitingBytes = sizeBytes;
-        file.waitingStableMs = nowMs;
-      }
-      const waited = nowMs - file.waitingStableMs >= this.#tuning.copyWaitMs ||
-        nowMs - file.waitingSinceMs >= 12 * this.#tuning.copyWaitMs;
-      const original = waited ? undefined : findOriginal(file, file.peek(0, fingerprintBytes), this.files.values());
-      if (original !== undefined) {
-        if (!isSound(original)) this.replaced(original, nowMs); // considers us again
-        return;
-      }
-      if (file.beside) this.#drop(file); // a copy that somebody made beside the patterns
-      else this.#follow(file);
-    } catch (error) {
-      this.fail(file, error, nowMs);
-    }
-  }
-
-  /** After a truncation: a copy beside the file that holds lines which were not read before. */
-  #searchCopies(file: TailedFile, mark: FileMark, nowMs: number): void {
-    for (const place of this.#surroundings.siblings(file.path, dirname(file.location))) {
-      const key = fileKey(place.info);
-      if (this.files.has(key) || this.#known.has(key) || place.info.size <= mark.offset) continue;
-      const copy = new TailedFile(key, file.path, place.path, file.program);
-      try {
-        copy.open();
-        if (isFirmBasis(mark, place.path) && isContentOf(mark, copy.peek)) {
-          this.files.set(key, copy);
-          copy.outside = true; // a pattern may find it, too: the next look at the folders tells
-          copy.path = place.path;
-          if (this.#takeOver(copy, nowMs)) return this.#index(copy);
-          this.files.delete(key);
-        }
-        copy.close();
-      } catch {
-        copy.close(); // it vanished or may not be read: then it cannot help
-      }
-    }
   }
 
   /** Files of the position that no pattern finds: rotated out of the patterns while nobody watched. */
   #searchKnown(places: ReadonlyMap<string, unknown>): readonly FoundPath[] {
     const found: FoundPath[] = [];
-    for (const [key, mark] of this.#known) {
+    for (const [key, mark] of this.#ledger.known) {
       if (places.has(key) || this.#saidLost.has(key)) continue;
       const path = this.#surroundings.locate(key, mark.path, realPath(mark.path));
       const info = path === undefined ? undefined : statIfThere(path);
@@ -400,8 +259,8 @@ export class Roster implements Disposable {
         continue;
       }
       this.#saidLost.add(key);
-      this.#departed.add(key, mark, this.#startedMs + this.#tuning.forgetMs);
-      this.#say(
+      this.contents.depart(key, mark, this.#startedMs + this.#tuning.forgetMs);
+      this.#ledger.say(
         "lost",
         "info",
         mark.path,
@@ -411,36 +270,9 @@ export class Roster implements Disposable {
     return found;
   }
 
-  #depart(key: string, mark: FileMark, nowMs: number): void {
-    this.#departed.add(key, mark, nowMs + departedMs);
-  }
-
   /** Something else is at the place of `file`, or nothing. */
   #lose(file: TailedFile): void {
-    if (file.state === "new") this.#drop(file); // the next look at the folders finds it where it is then
+    if (file.state === "new") this.#ledger.drop(file); // the next look at the folders finds it where it is then
     else file.pollAtMs = 0;
   }
-
-  #drop(file: TailedFile): void {
-    file.close();
-    this.files.delete(file.key);
-  }
-
-  #index(file: TailedFile): void {
-    this.#byPath.set(file.path, file);
-    this.#byPath.set(file.location, file);
-    if (this.#byPath.size > 4 * this.files.size + 1_000) this.#forgetPaths();
-  }
-
-  #forgetPaths(): void {
-    for (const path of [...this.#byPath.keys()]) if (this.at(path) === undefined) this.#byPath.delete(path);
-    this.#surroundings.forget(this.files);
-  }
-
-  #say(kind: FileEvent["kind"], level: FileEvent["level"], path: string, text: string, droppedBytes?: number): void {
-    const event = { kind, level, path, text };
-    this.#options.report(droppedBytes === undefined ? event : { ...event, droppedBytes });
-  }
 }
-
-const departedMs = 60_000;

@@ -49,7 +49,7 @@ export class Schedule {
       const mtimeMs = file.look()?.mtime?.getTime() ?? 0;
       if (mtimeMs === file.heldMtimeMs) continue;
       file.heldMtimeMs = mtimeMs;
-      if (!file.verify()) this.#roster.replaced(file, nowMs);
+      if (!file.verify()) this.#roster.contents.replaced(file, nowMs);
     }
   }
 

@@ -84,11 +84,16 @@ export class Surroundings {
       const info = files.get(last.key)?.look();
       return info === undefined ? last.mtimeMs : timeOf(info);
     }
-    const before = [...known].find(([other, mark]) => other !== key && mark.path === path);
-    if (before === undefined || known.get(key)?.path === path) return undefined;
-    const place = this.locate(before[0], path, realPath(path));
-    const info = place === undefined ? undefined : statIfThere(place);
-    return info === undefined ? undefined : timeOf(info);
+    if (known.get(key)?.path === path) return undefined;
+    // Several contents of a path may not be done with at a kill: what is older than the youngest of them was not missed.
+    let youngestMs: number | undefined;
+    for (const [other, mark] of known) {
+      if (other === key || mark.path !== path) continue;
+      const place = this.locate(other, path, realPath(path));
+      const placeInfo = place === undefined ? undefined : statIfThere(place);
+      if (placeInfo !== undefined) youngestMs = Math.max(youngestMs ?? 0, timeOf(placeInfo));
+    }
+    return youngestMs;
   }
 }
 

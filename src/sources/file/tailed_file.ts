@@ -49,6 +49,9 @@ export class TailedFile {
   waitingSinceMs = 0;
   waitingBytes = 0;
   waitingStableMs = 0;
+  /** While `waiting` for long: how much of it is the same as in its original, byte for byte, and the original's key. */
+  comparedBytes = 0;
+  copyOf: string | undefined;
 
   #offset = 0;
   #generation = 0;

@@ -1,0 +1,207 @@
+/**
+ * What a file is by its content, and what becomes of contents that were moved, copied or truncated: the decisions of the
+ * table in roster.ts.
+ */
+import { dirname } from "node:path";
+import { fingerprintBytes } from "../../formats/fingerprint.ts";
+import { Departures, findOriginal, isDelivered, isFirmBasis, isSound, staysCopy } from "./copies.ts";
+import { encodeMark, fileKey, type FileMark, isContentOf, packingOf } from "./identity.ts";
+import type { Ledger } from "./ledger.ts";
+import type { FileSourceOptions, FileTuning } from "./options.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { TailedFile } from "./tailed_file.ts";
+
+/** Decides about the files of one ledger. */
+export class Contents {
+  readonly #ledger: Ledger;
+  readonly #surroundings: Surroundings;
+  readonly #options: Pick<FileSourceOptions, "once">;
+  readonly #tuning: FileTuning;
+  readonly #fail: (file: TailedFile, error: unknown, nowMs: number) => void;
+  readonly #departed = new Departures();
+
+  /** @param fail told of a waiting file that cannot be read */
+  constructor(
+    ledger: Ledger,
+    surroundings: Surroundings,
+    options: Pick<FileSourceOptions, "once">,
+    tuning: FileTuning,
+    fail: (file: TailedFile, error: unknown, nowMs: number) => void,
+  ) {
+    this.#ledger = ledger;
+    this.#surroundings = surroundings;
+    this.#options = options;
+    this.#tuning = tuning;
+    this.#fail = fail;
+  }
+
+  /** Looks at all that wait again, and forgets what departed long ago. */
+  reconsiderAll(nowMs: number): void {
+    for (const file of this.#ledger.files.values()) if (file.state === "waiting") this.reconsider(file, nowMs);
+    this.#departed.expire(nowMs);
+  }
+
+  /** What an open file is that was not looked at yet. `startAtEnd`: it was there at the very first start. */
+  decide(file: TailedFile, startAtEnd: boolean, nowMs: number): void {
+    const mark = this.#ledger.known.get(file.key);
+    if (mark !== undefined) return this.#resume(file, mark, nowMs);
+    if (startAtEnd && !file.outside) {
+      file.startAtEnd(file.look()?.size ?? 0);
+      this.#ledger.change(file.key, encodeMark(file.mark));
+      return this.#follow(file);
+    }
+    const head = file.peek(0, fingerprintBytes);
+    if (head.length === 0) {
+      file.seenBytes = 0; // nothing to judge by
+      return;
+    }
+    const packing = packingOf(head);
+    if (packing !== undefined) return this.#ignore(file, packing);
+    if (this.#takeOver(file, nowMs)) return;
+    const original = this.#options.once === true ? undefined : findOriginal(file, head, this.#ledger.files.values());
+    if (original !== undefined) {
+      if (!isSound(original)) {
+        this.replaced(original, nowMs);
+        if (this.#takeOver(file, nowMs)) return;
+      }
+      file.state = "waiting";
+      file.waitingSinceMs = file.waitingStableMs = nowMs;
+      file.waitingBytes = 0;
+      return;
+    }
+    this.#follow(file);
+  }
+
+  #resume(file: TailedFile, mark: FileMark, nowMs: number): void {
+    this.#ledger.known.delete(file.key);
+    if ((file.look()?.size ?? 0) >= mark.offset && isContentOf(mark, file.peek)) {
+      file.resume(mark);
+      return this.#follow(file);
+    }
+    file.restart(mark.generation + 1);
+    this.#ledger.say(
+      "truncated",
+      "info",
+      file.path,
+      `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
+    );
+    this.depart(file.key, { ...mark, path: file.path }, nowMs + departedMs);
+    this.#searchCopies(file, mark, nowMs);
+  }
+
+  #follow(file: TailedFile): void {
+    file.state = "following";
+    file.pollAtMs = 0;
+    this.#ledger.say("opened", "debug", file.path, `"${file.path}" is followed from offset ${file.offset}`);
+  }
+
+  #ignore(file: TailedFile, packing: string): void {
+    file.state = "ignored";
+    file.close();
+    if (file.beside) this.#ledger.drop(file);
+    else this.#ledger.say("compressed", "info", file.path, `"${file.path}" is a ${packing} archive: not shipped`);
+  }
+
+  /** Takes the offset over from a content that departed, if `file` is a copy of it. */
+  #takeOver(file: TailedFile, nowMs: number): boolean {
+    const mark = this.#departed.take(file);
+    if (mark === undefined) return false;
+    file.resume({ ...mark, path: file.path, generation: 0 });
+    this.#ledger.change(file.key, encodeMark(file.mark));
+    this.#ledger.say(
+      "copied",
+      "info",
+      file.path,
+      `"${file.path}" is the former content of "${mark.path}": going on at offset ${file.offset}`,
+    );
+    this.#follow(file);
+    file.grewAtMs = nowMs;
+    return true;
+  }
+
+  /** What a file is that was waiting, because it looked like a copy. */
+  reconsider(file: TailedFile, nowMs: number): void {
+    try {
+      if (!file.isOpen || this.#takeOver(file, nowMs)) return;
+      const copied = file.copyOf === undefined ? undefined : this.#ledger.files.get(file.copyOf);
+      if (copied?.isOpen === true && !isSound(copied)) return this.replaced(copied, nowMs); // considers us again
+      const sizeBytes = file.look()?.size ?? 0;
+      if (sizeBytes !== file.waitingBytes) {
+        file.waitingBytes = sizeBytes;
+        file.waitingStableMs = nowMs;
+      }
+      const waited = nowMs - file.waitingStableMs >= this.#tuning.copyWaitMs ||
+        nowMs - file.waitingSinceMs >= 12 * this.#tuning.copyWaitMs;
+      const original = findOriginal(file, file.peek(0, fingerprintBytes), this.#ledger.files.values());
+      if (original !== undefined && (!waited || staysCopy(file, original, sizeBytes))) {
+        if (!isSound(original)) this.replaced(original, nowMs); // considers us again
+        return;
+      }
+      if (file.beside) this.#ledger.drop(file); // a copy that somebody made beside the patterns
+      else this.#follow(file);
+    } catch (error) {
+      this.#fail(file, error, nowMs);
+    }
+  }
+
+  /** After a truncation: a copy beside the file that holds lines which were not read before. */
+  #searchCopies(file: TailedFile, mark: FileMark, nowMs: number): void {
+    for (const place of this.#surroundings.siblings(file.path, dirname(file.location))) {
+      const key = fileKey(place.info);
+      if (this.#ledger.files.has(key) || this.#ledger.known.has(key) || place.info.size <= mark.offset) continue;
+      const copy = new TailedFile(key, file.path, place.path, file.program);
+      try {
+        copy.open();
+        if (isFirmBasis(mark, place.path) && isContentOf(mark, copy.peek)) {
+          this.#ledger.files.set(key, copy);
+          copy.outside = true; // a pattern may find it, too: the next look at the folders tells
+          copy.path = place.path;
+          if (this.#takeOver(copy, nowMs)) return this.#ledger.index(copy);
+          this.#ledger.files.delete(key);
+        }
+        copy.close();
+      } catch {
+        copy.close(); // it vanished or may not be read: then it cannot help
+      }
+    }
+  }
+
+  /** The content of `file` is another one: it was truncated. What is unread of the old one may be in a copy. */
+  replaced(file: TailedFile, nowMs: number): void {
+    const mark = file.mark;
+    this.#ledger.say(
+      "truncated",
+      "info",
+      file.path,
+      `"${file.path}" was truncated or replaced after offset ${mark.offset}: read from the beginning`,
+    );
+    this.depart(file.key, mark, nowMs + departedMs);
+    file.restart();
+    for (const other of this.#ledger.files.values()) if (other.state === "waiting") this.reconsider(other, nowMs);
+    this.#searchCopies(file, mark, nowMs);
+  }
+
+  /** Remembers a content that is no longer where it was: a copy of it may turn up. */
+  depart(key: string, mark: FileMark, untilMs: number): void {
+    this.#departed.add(key, mark, untilMs);
+    for (const file of this.#ledger.files.values()) {
+      if (file.state === "waiting" && file.isOpen && isDelivered(file, key, mark.offset)) this.#passOver(file);
+    }
+  }
+
+  /** A copy whose lines all came from its original: followed from its end. */
+  #passOver(file: TailedFile): void {
+    file.startAtEnd(file.look()?.size ?? 0);
+    this.#ledger.change(file.key, encodeMark(file.mark));
+    this.#ledger.say(
+      "copied",
+      "info",
+      file.path,
+      `"${file.path}" is a copy of what was delivered: going on at its end`,
+    );
+    this.#follow(file);
+  }
+}
+
+/** How long a content that departed is remembered. */
+export const departedMs = 60_000;

@@ -1,0 +1,75 @@
+/** What the roster and its decisions share: who is followed, where, what was known before, and what is to be saved. */
+import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
+import { decodeMark, type FileMark } from "./identity.ts";
+import type { FileEvent, FileSourceOptions } from "./options.ts";
+import type { Surroundings } from "./surroundings.ts";
+import type { TailedFile } from "./tailed_file.ts";
+
+/** The files of one iteration and their positions. */
+export class Ledger {
+  readonly files = new Map<string, TailedFile>();
+  /** Positions that no file has claimed yet. */
+  readonly known = new Map<string, FileMark>();
+  readonly #byPath = new Map<string, TailedFile>();
+  readonly #report: FileSourceOptions["report"];
+  readonly #surroundings: Surroundings;
+  #changes: Record<string, PositionValue> = {};
+
+  constructor(from: Position | undefined, surroundings: Surroundings, report: FileSourceOptions["report"]) {
+    this.#surroundings = surroundings;
+    this.#report = report;
+    for (const [key, value] of Object.entries(from ?? {})) {
+      const mark = decodeMark(value);
+      if (mark !== undefined) this.known.set(key, mark);
+    }
+  }
+
+  /** The file that was last seen at `path`. */
+  at(path: string): TailedFile | undefined {
+    const file = this.#byPath.get(path);
+    return file !== undefined && this.files.get(file.key) === file ? file : undefined;
+  }
+
+  /** Remembers where a file is. */
+  index(file: TailedFile): void {
+    this.#byPath.set(file.path, file);
+    this.#byPath.set(file.location, file);
+    if (this.#byPath.size > 4 * this.files.size + 1_000) this.#forgetPaths();
+  }
+
+  /** Follows a file no more. */
+  drop(file: TailedFile): void {
+    file.close();
+    this.files.delete(file.key);
+  }
+
+  /** Notes a change of the position that no record carries. */
+  change(key: string, value: PositionValue): void {
+    this.#changes[key] = value;
+  }
+
+  /** What was noted since the last call. */
+  takeChanges(): Position | undefined {
+    if (Object.keys(this.#changes).length === 0) return undefined;
+    const changes = this.#changes;
+    this.#changes = {};
+    return changes;
+  }
+
+  /** Forgets the positions that no file has claimed. */
+  forgetKnown(): void {
+    for (const key of this.known.keys()) this.#changes[key] = null;
+    this.known.clear();
+  }
+
+  /** Tells of an event. */
+  say(kind: FileEvent["kind"], level: FileEvent["level"], path: string, text: string, droppedBytes?: number): void {
+    const event = { kind, level, path, text };
+    this.#report(droppedBytes === undefined ? event : { ...event, droppedBytes });
+  }
+
+  #forgetPaths(): void {
+    for (const path of [...this.#byPath.keys()]) if (this.at(path) === undefined) this.#byPath.delete(path);
+    this.#surroundings.forget(this.files);
+  }
+}
