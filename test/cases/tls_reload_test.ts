@@ -89,7 +89,7 @@ Deno.test({
     let count = 0;
     const write = (lines: number): void => writeNumberedLines(include, run, count, count += lines);
     write(1_000);
-    await using shipper = startShipper({
+    await using _shipper = startShipper({
       include,
       port: collector.port,
       tls: { pki, permittedPeer: [serverName, "new-server.lab"] },
