@@ -8,9 +8,12 @@ import { dropFromSpool, inspectSpool, type SpoolReport } from "../spool/offline.
 import { type FolderLock, lockFolder } from "../system/lock.ts";
 import type { CommandContext } from "./context.ts";
 import { newCommand, parseOptions } from "./options.ts";
+import { deadLetterAction } from "./spool_dead.ts";
 import { type ExportOptions, exportRecords } from "./spool_export.ts";
 
 interface SpoolCommandOptions extends ExportOptions {
+  readonly dead?: boolean;
+  readonly sink?: string;
   readonly state: string;
   readonly folder?: string;
   readonly through?: string;
@@ -19,7 +22,9 @@ interface SpoolCommandOptions extends ExportOptions {
 
 const example = `agent spool check --state /var/lib/agent
 agent spool export --json --reader loghost > records.jsonl
-agent spool drop --all`;
+agent spool drop --all
+agent spool check --dead
+agent spool export --dead --sink loghost | agent ship --from stdin: --to relp://loghost:2514 --once`;
 
 /** Checks (1: damaged), exports (3: all but what is damaged) or drops. */
 export async function run(words: readonly string[], context: CommandContext): Promise<number> {
@@ -32,10 +37,13 @@ export async function run(words: readonly string[], context: CommandContext): Pr
     .option("--reader <sink>", "export: only what this sink has not confirmed")
     .option("--from <number>", "export: only records from this number on")
     .option("--through <number>", "drop: records up to this number")
-    .option("--all", "drop: all records");
+    .option("--all", "drop: all records")
+    .option("--dead", "of the dead letters, which sinks could not deliver; the agent may run, but for drop")
+    .option("--sink <name>", "with --dead: of this sink alone");
   const parsed = parseOptions<SpoolCommandOptions>(command, words, context);
   if (parsed === undefined) return 0;
   const { options, args: [action] } = parsed;
+  if (options.dead === true) return await deadLetterAction(action, options, context);
   const through = action === "drop" ? dropLimit(options) : 0;
   const folder = options.folder ?? join(options.state, "spool");
   const files = openFolder(folder);

@@ -41,7 +41,7 @@ export function exportRecords(files: SpoolFiles, options: ExportOptions): number
 }
 
 /** Records are bytes, and `CommandContext.print` takes text. */
-function writeStdout(bytes: Uint8Array): void {
+export function writeStdout(bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
 }
 
@@ -53,7 +53,8 @@ function firstNumber(files: SpoolFiles, { reader, from }: ExportOptions): number
   return Math.max(cursor.value + 1, Number(from ?? 0));
 }
 
-function createOutput(path: string): Deno.FsFile {
+/** A new file for what is exported. @throws when it is there already */
+export function createOutput(path: string): Deno.FsFile {
   try {
     return Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
   } catch (error) {

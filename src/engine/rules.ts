@@ -11,6 +11,8 @@ export function openRules(config: AgentConfig): RuleSet {
   return compileRules({ rules, redact, metadata }, {
     sinks: Object.keys(sinks),
     sources: Object.keys(sources),
+    unenriched: Object.entries(sinks).filter(([, sink]) => sink.type === "relp" && sink.template === "gardener")
+      .map(([name]) => name),
     ...(needsKey ? { pseudonymKey: pseudonymKey(state) } : {}),
   });
 }

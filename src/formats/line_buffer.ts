@@ -69,6 +69,15 @@ export class LineBuffer {
   }
 }
 
+/** `record` as one line with its LF; LFs inside become `#012`. */
+export function escapedLine(record: Uint8Array): Uint8Array {
+  const escaped = record.includes(lineFeed) ? escapedFeeds(record) : record;
+  const line = new Uint8Array(escaped.length + 1);
+  line.set(escaped);
+  line[escaped.length] = lineFeed;
+  return line;
+}
+
 /** `record` with every LF written as `#012`. */
 export function escapedFeeds(record: Uint8Array): Uint8Array {
   let feeds = 0;

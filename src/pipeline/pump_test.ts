@@ -1,5 +1,6 @@
 import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
 import { type Batch, batchOfLines, type Origin, recordText } from "./batch.ts";
+import type { Aside } from "./aside.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Checkpoints, Position } from "./checkpoint.ts";
 import { GoneError, PeerError } from "./errors.ts";
@@ -81,10 +82,12 @@ function run(
   stop = never,
   cut = never,
   observer: PumpObserver = {},
+  more: { readonly aside?: Aside } = {},
 ): Promise<number> {
   const backoff = { firstMs: 1, maxMs: 2 };
+  const limits = { maxFlightBytes: 2_000, maxBatchBytes: 1_000, backoff };
   return pump(
-    { source, sink, checkpoints, id: "s@k", maxFlightBytes: 2_000, maxBatchBytes: 1_000, backoff, observer },
+    { source, sink, checkpoints, id: "s@k", ...limits, observer, ...more },
     stop,
     cut,
   );
@@ -190,6 +193,123 @@ Deno.test("pump() ends with the error of its source, after what the source gave 
   };
   await rejects(run(broken, sink, new MemoryCheckpoints()), /no such device/);
   deepStrictEqual(sink.taken, numbers(3));
+});
+
+/** A place for what is not delivered: after `tries` failed tries, and for what is refused more than twice. */
+class MemoryAside implements Aside {
+  readonly refusedRetries = 2;
+  readonly refused: string[] = [];
+  readonly abandoned: string[] = [];
+  readonly #tries: number;
+  /** Whether the disk takes anything. */
+  full = false;
+
+  constructor(tries: number) {
+    this.#tries = tries;
+  }
+
+  keepRefused(batch: Batch, rejections: readonly Rejection[]): Promise<void> {
+    if (this.full) return Promise.reject(new Error("no space left"));
+    this.refused.push(...rejections.map(({ index }) => recordText(batch, index)));
+    return Promise.resolve();
+  }
+
+  keepAbandoned(batch: Batch, failures: number): Promise<boolean> {
+    if (this.full || failures < this.#tries) return Promise.resolve(false);
+    for (let i = 0; i < batch.count; i++) this.abandoned.push(recordText(batch, i));
+    return Promise.resolve(true);
+  }
+}
+
+/** A sink whose peer refuses some records and takes the others, also of the same batch. */
+function refusingSink(refuses: (text: string, time: number) => boolean): Sink & { readonly sent: string[] } {
+  const sent: string[] = [];
+  return {
+    id: "k",
+    batchRecords: 3,
+    sent,
+    send: (batch) => {
+      const texts = Array.from({ length: batch.count }, (_, i) => recordText(batch, i));
+      sent.push(...texts);
+      const times = (text: string): number => sent.filter((one) => one === text).length;
+      const indices = texts.flatMap((text, index) => refuses(text, times(text)) ? [index] : []);
+      return Promise.resolve(indices.map((index) => ({ index, reason: "500 no" })));
+    },
+    reset: () => {},
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Three lines a batch. */
+const triples: Source = {
+  id: "s",
+  replayable: true,
+  async *read(): AsyncGenerator<Batch> {
+    await Promise.resolve();
+    for (let i = 0; i < 9; i += 3) yield batchOfLines([i, i + 1, i + 2].map(String), origin, { next: i + 3 });
+  },
+};
+
+Deno.test("pump() sends refused records alone again, keeps those aside that stay refused, and delivers all others once", async () => {
+  const aside = new MemoryAside(Infinity);
+  const counts: number[] = [];
+  const observer = { delivered: (records: number) => void counts.push(records) };
+  const sink = refusingSink((text, time) => text === "1" || (text === "5" && time < 3));
+  const checkpoints = new MemoryCheckpoints();
+  strictEqual(await run(triples, sink, checkpoints, never, never, observer, { aside }), 0);
+  deepStrictEqual(aside.refused, ["1"]);
+  deepStrictEqual(sink.sent.toSorted(), [..."0111234555678"].toSorted());
+  deepStrictEqual([checkpoints.position?.next, counts], [9, [2, 3, 3]]);
+});
+
+Deno.test("pump() keeps a batch aside after so many failed tries, and says once that the sink is down", async () => {
+  const aside = new MemoryAside(3);
+  const said: string[] = [];
+  const observer: PumpObserver = {
+    down: () => void said.push("down"),
+    up: () => void said.push("up"),
+    abandoned: (batch, reason) => void said.push(`${recordText(batch, 0)} ${reason}`),
+  };
+  const sink = new FailingSink(Array.from({ length: 7 }, (_, i) => i)); // the first batch, three tries of it, and of the next
+  const checkpoints = new MemoryCheckpoints();
+  strictEqual(await run(new CountingSource(20), sink, checkpoints, never, never, observer, { aside }), 0);
+  deepStrictEqual(aside.abandoned, ["0", "1"]);
+  deepStrictEqual(sink.taken, numbers(20).slice(2), "in order, each once");
+  deepStrictEqual(checkpoints.commits, numbers(20).map((n) => Number(n) + 1));
+  deepStrictEqual(said, ["down", "0 the peer is away", "1 the peer is away", "up"]);
+});
+
+Deno.test("pump() keeps trying while there is no room for what it would give up", async () => {
+  const aside = new MemoryAside(1);
+  aside.full = true;
+  const checkpoints = new MemoryCheckpoints();
+  strictEqual(
+    await run(new CountingSource(5), new FailingSink([0, 1, 2, 3]), checkpoints, never, never, {}, { aside }),
+    0,
+  );
+  const sink = refusingSink((text, time) => text === "1" && time < 8);
+  strictEqual(await run(triples, sink, checkpoints, never, never, {}, { aside }), 0);
+  deepStrictEqual([aside.abandoned, aside.refused, sink.sent.filter((text) => text === "1").length], [[], [], 8]);
+});
+
+Deno.test("pump() goes on after everything it had was given up, and says that the sink is back with what comes next", async () => {
+  const said: string[] = [];
+  const observer: PumpObserver = { down: () => void said.push("down"), up: () => void said.push("up") };
+  const gate = Promise.withResolvers<void>();
+  const aside = new MemoryAside(1);
+  const source: Source = {
+    id: "s",
+    replayable: true,
+    async *read(): AsyncGenerator<Batch> {
+      yield batchOfLines(["first"], origin, { next: 1 });
+      await gate.promise;
+      yield batchOfLines(["second"], origin, { next: 2 });
+    },
+  };
+  const told: PumpObserver = { ...observer, abandoned: () => gate.resolve() };
+  const sink = new FailingSink([0, 1]);
+  strictEqual(await run(source, sink, new MemoryCheckpoints(), never, never, told, { aside }), 0);
+  deepStrictEqual([aside.abandoned, sink.taken, said], [["first"], ["second"], ["down", "up"]]);
 });
 
 Deno.test("backoffMs() doubles up to its limit and keeps half as jitter", () => {

@@ -11,6 +11,8 @@ export interface RuleContext {
   readonly sources?: readonly string[];
   /** At least 16 secret bytes for the pseudonyms of addresses, kept in the state folder; without them no pseudonyms. */
   readonly pseudonymKey?: Uint8Array;
+  /** Names of sinks that write metadata in places of their own: their records get none from the rules. */
+  readonly unenriched?: readonly string[];
 }
 
 /** One rule, ready for use. */

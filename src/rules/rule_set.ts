@@ -77,7 +77,7 @@ export function compileRules(spec: RulesSpec, context: RuleContext = {}): RuleSe
     const lines = problems.map(({ path, text }) => `Cannot use rule "${path.join(".")}": ${text}`);
     throw new Error(lines.join("\n"));
   }
-  return new CompiledRules(rules, redactor, enrichment);
+  return new CompiledRules(rules, redactor, enrichment, new Set(context.unenriched));
 }
 
 /** The rules for one pump. @param redacted the records were redacted before, on their way into the spool */
@@ -99,12 +99,19 @@ class CompiledRules implements RuleSet {
   readonly #redactor: Redactor | undefined;
   /** For records that no rule matched and that are shipped all the same. */
   readonly #enrichment: Enrichment | undefined;
+  readonly #unenriched: ReadonlySet<string>;
   readonly #shipsUnmatched: boolean;
   readonly #limits: boolean;
   readonly #sinks = new Map<string, SinkState>();
   readonly #record = new RecordView();
 
-  constructor(rules: readonly CompiledRule[], redactor: Redactor | undefined, enrichment: Enrichment | undefined) {
+  constructor(
+    rules: readonly CompiledRule[],
+    redactor: Redactor | undefined,
+    enrichment: Enrichment | undefined,
+    unenriched: ReadonlySet<string>,
+  ) {
+    this.#unenriched = unenriched;
     this.#rules = rules;
     this.#redactor = redactor;
     this.#enrichment = enrichment;
@@ -139,8 +146,8 @@ class CompiledRules implements RuleSet {
     if (this.#limits) { for (const limiter of sink.limiters) limiter?.takeNotices(readAtMs, notices); }
     const selection = new Selection(batch);
     const candidates = this.#candidates(batch.origin);
-    const enriching = this.#enrichment !== undefined ||
-      candidates.some((rule) => rule.index >= 0 && this.#rules[rule.index]!.enrichment !== undefined);
+    const enriching = !this.#unenriched.has(sinkId) && (this.#enrichment !== undefined ||
+      candidates.some((rule) => rule.index >= 0 && this.#rules[rule.index]!.enrichment !== undefined));
     for (let i = 0; i < batch.count; i++) {
       this.#record.open(batch, i);
       const rule = this.#ship(candidates, sinkId, sink, readAtMs, notices);
@@ -148,7 +155,7 @@ class CompiledRules implements RuleSet {
       else selection.drop(i);
     }
     if (!enriching && notices.length === 0) return selection.shared();
-    return this.#rewritten(selection, notices, sink.counters);
+    return this.#rewritten(selection, notices, sink.counters, enriching);
   }
 
   decide(batch: Batch, index: number, sinkId: string): Decision {
@@ -165,7 +172,7 @@ class CompiledRules implements RuleSet {
     const rule = this.#match(this.#candidates(batch.origin));
     const selection = new Selection(batch);
     selection.keep(index, rule);
-    const { bytes, bounds } = this.#rewritten(selection, [], newCounters());
+    const { bytes, bounds } = this.#rewritten(selection, [], newCounters(), !this.#unenriched.has(sinkId));
     return bytes.slice(bounds[0], bounds[1]);
   }
 
@@ -226,8 +233,8 @@ class CompiledRules implements RuleSet {
     return candidates;
   }
 
-  /** What is kept, with its metadata, behind the notices. */
-  #rewritten(selection: Selection, notices: readonly string[], counters: RuleCounters): Batch {
+  /** What is kept, with its metadata if `enriching`, behind the notices. */
+  #rewritten(selection: Selection, notices: readonly string[], counters: RuleCounters, enriching: boolean): Batch {
     const { batch } = selection;
     const writer = new RecordWriter(
       Math.ceil(1.25 * recordBytes(batch)) + 64 * notices.length,
@@ -239,7 +246,8 @@ class CompiledRules implements RuleSet {
     }
     selection.each((index, rule) => {
       this.#record.open(batch, index);
-      const enrichment = rule < 0 ? this.#enrichment : this.#rules[rule]!.enrichment;
+      const own = rule < 0 ? this.#enrichment : this.#rules[rule]!.enrichment;
+      const enrichment = enriching ? own : undefined;
       try {
         if (enrichment === undefined) writer.append(batch.bytes, this.#record.start, this.#record.end);
         else enrichment.write(this.#record, writer);

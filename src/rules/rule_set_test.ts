@@ -314,3 +314,11 @@ Deno.test("apply() never throws, whatever the bytes are", () => {
   ok(shipped > 500 && unmatched > 500, `${shipped} shipped, ${unmatched} unmatched`);
   deepStrictEqual([failed, dropped], [0, 0]);
 });
+
+Deno.test("apply() adds no metadata for a sink that writes it in places of its own", () => {
+  const ruleSet = compileRules({ metadata: { project: "foo" }, rules: [{ enrich: { a: "b" } }] }, {
+    unenriched: ["gardener"],
+  });
+  deepStrictEqual(texts(ruleSet.apply(batchOfLines(["text"], plain), "gardener")), ["text"]);
+  deepStrictEqual(texts(ruleSet.apply(batchOfLines(["text"], plain), "other")), ["project=foo a=b text"]);
+});

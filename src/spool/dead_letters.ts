@@ -9,8 +9,9 @@
  * On disk before the position moves on. Never larger than asked for: the oldest file goes when a new one has no room,
  * which is counted and said. Names of sinks that no folder can have are written with `%XX`.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { recordMembers } from "../formats/record_json.ts";
+import { parseRecordBytes, recordMembers } from "../formats/record_json.ts";
 import type { Batch } from "../pipeline/batch.ts";
 import { failure } from "../pipeline/errors.ts";
 import { syncFolder, writeAllSync } from "../system/atomic_file.ts";
@@ -133,11 +134,13 @@ export function deadLetterFolder(state: string, sink: string): string {
   return join(state, deadFolder, folderOfSink(sink));
 }
 
-/** Names of the sinks that have a folder of dead letters in a state folder. */
-export function sinksWithDeadLetters(state: string): readonly string[] {
+/** Folders of dead letters in a state folder, by the names of their sinks. */
+export function sinksWithDeadLetters(state: string): readonly { readonly sink: string; readonly folder: string }[] {
+  const folder = join(state, deadFolder);
   try {
-    return [...Deno.readDirSync(join(state, deadFolder))].filter(({ isDirectory }) => isDirectory)
-      .map(({ name }) => decodeURIComponent(name)).sort();
+    return [...Deno.readDirSync(folder)].filter(({ isDirectory }) => isDirectory)
+      .map(({ name }) => ({ sink: sinkOfFolder(name), folder: join(folder, name) }))
+      .sort((a, b) => a.sink < b.sink ? -1 : 1);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
@@ -158,11 +161,46 @@ export function deadLetterFiles(folder: string): readonly string[] {
 /** Quick sinks are named by their URLs: neither slashes nor dots at the beginning may leave the folder. */
 function folderOfSink(sink: string): string {
   const name = encodeURIComponent(sink).replace(/^\./, "%2E");
-  return name.length <= 200 ? name : name.slice(0, 200).replace(/%.?$/, "");
+  if (name.length <= 200) return name;
+  return `${name.slice(0, 180).replace(/%.?$/, "")}~${createHash("sha256").update(sink).digest("hex").slice(0, 16)}`;
+}
+
+function sinkOfFolder(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // cut within a character, or not made by us
+  }
 }
 
 function fileName(number: number): string {
   return `${String(number).padStart(8, "0")}.jsonl`;
+}
+
+/** A kept record as its line has it; undefined for a line that is damaged. */
+export interface DeadLetter {
+  readonly members: Readonly<Record<string, unknown>>;
+  /** Its bytes as they were to be sent. */
+  readonly message: Uint8Array;
+}
+
+/** All kept records of a folder, oldest first, one file in memory at a time; undefined for each damaged line. */
+export function* readDeadLetters(folder: string): Generator<DeadLetter | undefined> {
+  for (const name of deadLetterFiles(folder)) {
+    const lines = Deno.readTextFileSync(join(folder, name)).split("\n");
+    if (lines.at(-1) === "") lines.pop();
+    for (const line of lines) yield parseDeadLetter(line);
+  }
+}
+
+function parseDeadLetter(line: string): DeadLetter | undefined {
+  try {
+    const members = JSON.parse(line) as Record<string, unknown> | null;
+    const message = members === null ? undefined : parseRecordBytes(members);
+    return members === null || message === undefined ? undefined : { members, message };
+  } catch {
+    return undefined;
+  }
 }
 
 /** A crash may have left half a line, of records that were not taken: it goes. @returns the size that is left */

@@ -1,15 +1,10 @@
 /** A record as one line, and a host as one folder name: neither may break out of its place. Pure. */
-import { escapedFeeds } from "../../formats/line_buffer.ts";
+import { escapedLine } from "../../formats/line_buffer.ts";
 import type { Batch } from "../../pipeline/batch.ts";
 
 /** The bytes of a record with its LF; LFs inside become `#012`, as rsyslog writes them. */
 export function escapedRecord(batch: Batch, index: number): Uint8Array {
-  const record = batch.bytes.subarray(batch.bounds[2 * index], batch.bounds[2 * index + 1]);
-  const escaped = record.includes(lineFeed) ? escapedFeeds(record) : record;
-  const line = new Uint8Array(escaped.length + 1);
-  line.set(escaped);
-  line[escaped.length] = lineFeed;
-  return line;
+  return escapedLine(batch.bytes.subarray(batch.bounds[2 * index], batch.bounds[2 * index + 1]));
 }
 
 /** A host name as the name of a folder: nothing but letters, digits, `.`, `_`, `-` and `:`, never hidden, never upwards. */
@@ -17,5 +12,3 @@ export function folderName(host: string): string {
   const safe = host.replaceAll(/[^A-Za-z0-9._:-]/g, "_").replace(/^\.+/, "_").slice(0, 128);
   return safe === "" ? "unknown" : safe;
 }
-
-const lineFeed = 10;
