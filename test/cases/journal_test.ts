@@ -8,7 +8,7 @@ import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
 import { type JournalSourceOptions, openJournalSource } from "../../src/sources/journal/source.ts";
 import { runProgram, waitFor } from "../peers/process.ts";
-import { needs } from "../peers/skip.ts";
+import { needs, onlyIf } from "../peers/skip.ts";
 
 const remote = "/lib/systemd/systemd-journal-remote";
 const limits = { maxRecords: 100, maxBytes: 64 * 1024 };
@@ -340,3 +340,41 @@ Deno.test("openJournalSource() says what to do where there is no journalctl, and
   );
   Deno.removeSync(folder, { recursive: true });
 });
+
+const machineId = readText("/etc/machine-id").trim();
+
+Deno.test({
+  name: "openJournalSource() reads the namespace that it is told, and no other",
+  ...onlyIf(machineId !== "" && !needs("journalctl", "unshare", "root", remote).ignore, "needs root and a machine id"),
+  fn: async () => {
+    const folder = Deno.makeTempDirSync();
+    try {
+      for (const [name, from] of [[machineId, 0], [`${machineId}.pods`, 10]] as const) {
+        Deno.mkdirSync(join(folder, name));
+        await makeJournal(join(folder, name), "system", entries(from, from + 3));
+      }
+      // Where journald keeps its journals, in a view of the file system that only this journalctl has.
+      const seen = `mount -t tmpfs none /var/log && mkdir /var/log/journal && mount --bind ${folder} /var/log/journal`;
+      const journalctl = script(folder, `exec unshare -m sh -c '${seen} && exec journalctl "$@"' sh "$@"`);
+      const read = (more: Partial<JournalSourceOptions>): Promise<Reader> =>
+        readOnce(folder, undefined, { journalctl, extraArgs: [], ...more });
+      deepStrictEqual((await read({ namespace: "pods" })).messages, messagesOf(10, 13));
+      deepStrictEqual((await read({})).messages, messagesOf(0, 3));
+      const first = await read({ namespace: "pods" });
+      deepStrictEqual(
+        (await readOnce(folder, first.position, { journalctl, extraArgs: [], namespace: "pods" })).messages,
+        [],
+      );
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
+function readText(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
