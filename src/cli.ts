@@ -16,6 +16,8 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   spool: { summary: "check, export or drop what waits on disk", load: () => import("./commands/spool.ts") },
   cert: { summary: "get a certificate for this machine, and keep it", load: () => import("./commands/cert.ts") },
   sign: { summary: "sign certificates for devices", load: () => import("./commands/sign.ts") },
+  open: { summary: "decrypt, check, list and extract a dump", load: () => import("./commands/open.ts") },
+  service: { summary: "make the init system run the agent", load: () => import("./commands/init_service.ts") },
   version: { summary: "print the version", load: () => import("./commands/version.ts") },
 };
 
