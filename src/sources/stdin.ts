@@ -1,5 +1,6 @@
 /** The `stdin` source: lines of the process's standard input, until it ends. Cannot be read twice. */
 import { type Batch, batchesOfRun, type Origin } from "../pipeline/batch.ts";
+import { orAborted } from "../pipeline/or_aborted.ts";
 import type { Source } from "../pipeline/source.ts";
 import { LineSplitter } from "../formats/lines.ts";
 
@@ -24,14 +25,15 @@ export function openStdinSource(
     replayable: false,
     async *read(_from, { maxRecords }, signal): AsyncGenerator<Batch> {
       const splitter = new LineSplitter(options.maxLineBytes);
-      const aborted = new Promise<null>((resolve) =>
-        signal.addEventListener("abort", () => resolve(null), { once: true })
-      );
+      let buffer = new Uint8Array(bufferBytes);
       while (!signal.aborted) {
-        const buffer = new Uint8Array(64 * 1024);
-        const length = await Promise.race([read(buffer), aborted]);
+        const length = await orAborted(read(buffer), signal) ?? null;
         if (length === null) break;
-        yield* batchesOfRun(splitter.push(buffer.subarray(0, length)), maxRecords, originOf(options));
+        // A few lines at a time are copied out, so that a quiet writer does not cost a buffer per line.
+        const few = length <= bufferBytes / 4;
+        const bytes = few ? buffer.slice(0, length) : buffer.subarray(0, length);
+        if (!few) buffer = new Uint8Array(bufferBytes);
+        yield* batchesOfRun(splitter.push(bytes), maxRecords, originOf(options));
       }
       yield* batchesOfRun(splitter.flush(), maxRecords, originOf(options));
     },
@@ -48,3 +50,5 @@ function originOf(options: StdinSourceOptions): Origin {
     readAtMs: Date.now(),
   };
 }
+
+const bufferBytes = 64 * 1024;

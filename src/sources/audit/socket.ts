@@ -7,6 +7,7 @@ import { LineSplitter } from "../../formats/lines.ts";
 import { backoffMs, pause } from "../../pipeline/backoff.ts";
 import { type Batch, batchesOfRun, type Origin } from "../../pipeline/batch.ts";
 import { errorText } from "../../pipeline/errors.ts";
+import { orAborted } from "../../pipeline/or_aborted.ts";
 import type { BatchLimits, Source } from "../../pipeline/source.ts";
 import { openLog } from "../../system/log.ts";
 
@@ -65,15 +66,11 @@ async function* readConnection(
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
   const splitter = new LineSplitter(options.maxLineBytes ?? 64 * 1_024);
-  const aborted = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null);
-    else signal.addEventListener("abort", () => resolve(null), { once: true });
-  });
   let failure: unknown;
   while (!signal.aborted) {
     const buffer = new Uint8Array(64 * 1_024);
     const reading = connection.read(buffer).catch((error) => (failure = error, null));
-    const length = await Promise.race([reading, aborted]);
+    const length = await orAborted(reading, signal) ?? null;
     if (length === null) break;
     yield* batchesOfRun(splitter.push(buffer.subarray(0, length)), limits.maxRecords, originOf(options));
   }
