@@ -47,6 +47,7 @@ export async function runEngine(parts: EngineParts, stop: AbortSignal): Promise<
     clearTimeout(timer);
     clearInterval(notices);
     sayNotices(parts, Infinity);
+    sayDrops(parts);
     stop.removeEventListener("abort", onStop);
     await disposeAll(parts);
     cut.abort();
@@ -90,6 +91,15 @@ async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cu
 /** Tells of what the limits of rules have suppressed. */
 function sayNotices({ sinks, rules }: EngineParts, nowMs: number): void {
   for (const { sink } of sinks) for (const notice of rules.takeNotices(sink.id, nowMs)) log.warning(notice);
+}
+
+/** Tells of what the sources could not give. */
+function sayDrops({ sources }: EngineParts): void {
+  for (const { id, drops } of sources.map((source) => ({ id: source.id, drops: source.drops?.() ?? new Map() }))) {
+    for (const [reason, { records, bytes }] of drops) {
+      log.warning(`${id}: dropped for ${reason}: ${records} records, ${bytes} bytes in all`);
+    }
+  }
 }
 
 /** Sources first: a server says goodbye after its last answers; then the sinks, which close their sessions. */

@@ -2,6 +2,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { type Batch, recordText } from "../../src/pipeline/batch.ts";
+import type { Drops } from "../../src/pipeline/drops.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
 import type { KernelDevice } from "../../src/sources/kernel/device.ts";
 import { type KernelSourceOptions, openKernelSource } from "../../src/sources/kernel/source.ts";
@@ -15,7 +16,7 @@ const base = { id: "k", host: "router1", once: true, pstore: noPstore };
 async function readAll(
   options: Partial<KernelSourceOptions>,
   from?: Position,
-): Promise<{ records: string[]; position: Position; batches: Batch[] }> {
+): Promise<{ records: string[]; position: Position; batches: Batch[]; drops: Drops | undefined }> {
   const source = openKernelSource({ ...base, ...options });
   const records: string[] = [];
   const batches: Batch[] = [];
@@ -26,7 +27,7 @@ async function readAll(
     batches.push(batch);
     batch.release();
   }
-  return { records, position, batches };
+  return { records, position, batches, drops: source.drops?.() };
 }
 
 /** A device that gives these records, each once; `"overrun"` stands for EPIPE. */
@@ -91,7 +92,8 @@ Deno.test({
 
 Deno.test("kernel source says how many records an overrun has cost, and goes on", async () => {
   const steps = ["6,10,1000,-;a\n", "6,11,2000,-;b\n", "overrun", "6,40,3000,-;c\n", "6,41,4000,-;d\n"];
-  const { records, position } = await readAll({ openDevice: deviceOf(steps) });
+  const { records, position, drops } = await readAll({ openDevice: deviceOf(steps) });
+  deepStrictEqual(drops?.get("kernelOverrun"), { records: 28, bytes: 0 });
   deepStrictEqual(texts(records), [
     "kernel: a",
     "kernel: b",

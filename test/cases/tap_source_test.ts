@@ -94,7 +94,8 @@ Deno.test("openTapSource() gives every line of several taps, each tap's in order
 Deno.test("openTapSource() reads only when asked; the gap that this makes is a record and is reported", () =>
   inFolder(async (folder) => {
     const gaps: { lines: number; bytes: number }[] = [];
-    const reader = new Reader(await openSource(folder, { onGap: (gap) => gaps.push(gap) }));
+    const source = await openSource(folder, { onGap: (gap) => gaps.push(gap) });
+    const reader = new Reader(source);
     const tap = new RunningTap(join(folder, "run", "tap.sock"));
     const output = tap.readAll();
     const release = reader.hold();
@@ -111,6 +112,7 @@ Deno.test("openTapSource() reads only when asked; the gap that this makes is a r
     await reader.ended;
     assert.ok(dropped() > 10_000, "a queue of 2 MiB cannot have held this");
     assert.equal(gaps.reduce((sum, { bytes }) => sum + bytes, 0), dropped() * lineBytes);
+    assert.deepEqual(source.drops?.().get("tapGap"), { records: dropped(), bytes: dropped() * lineBytes });
     const at = reader.records.findIndex((text) => text.startsWith("agent tap: gap of "));
     assert.equal(
       Number(reader.records[at + 1]!.slice(0, 10)) - Number(reader.records[at - 1]!.slice(0, 10)) - 1,

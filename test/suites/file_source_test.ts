@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
+import type { Source } from "../../src/pipeline/source.ts";
 import { type FileEvent, type FileSourceOptions, openFileSource } from "../../src/sources/file/file_source.ts";
 
 const tuning = { sweepMs: 40, maxPollMs: 60, idlePollMs: 60, graceMs: 150, copyWaitMs: 400 };
@@ -23,6 +24,7 @@ class Reader {
   readonly batches: Batch[] = [];
   readonly events: FileEvent[] = [];
   position: Position | undefined;
+  readonly source: Source;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
   #wake: (() => void) | undefined;
@@ -32,7 +34,7 @@ class Reader {
   constructor(folder: string, { from, held = false, ...options }: Options = {}) {
     this.position = from;
     this.#held = held;
-    const source = openFileSource({
+    this.source = openFileSource({
       id: "files",
       include: [join(folder, "*.log")],
       start: "beginning",
@@ -41,7 +43,7 @@ class Reader {
       tuning: { ...tuning, ...options.tuning },
       report: (event) => this.events.push(event),
     });
-    this.#done = this.#run(source.read(from, { maxRecords: 100, maxBytes: 64 * 1024 }, this.#stop.signal));
+    this.#done = this.#run(this.source.read(from, { maxRecords: 100, maxBytes: 64 * 1024 }, this.#stop.signal));
   }
 
   async #run(batches: AsyncIterable<Batch>): Promise<void> {
@@ -328,6 +330,7 @@ filesCase("9: a hole of NULs is skipped and said", async (folder, base) => {
   file.close();
   const hole = await reader.event("hole");
   assert.equal(hole.droppedBytes, lines(numbered(0, 100)).length);
+  assert.deepEqual(reader.source.drops?.().get("hole"), { records: 0, bytes: hole.droppedBytes });
   await reader.stop();
 });
 

@@ -83,7 +83,7 @@ async function* readKernel(
         bootId: readBootId(),
         clock: new BootClock(),
         onGap: (missing) => {
-          options.dropped.add("overrun", missing, 0);
+          options.dropped.add("kernelOverrun", missing, 0);
           log.warning(`${missing} kernel records were overwritten before they could be read`);
         },
       },

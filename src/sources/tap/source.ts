@@ -147,7 +147,7 @@ class TapServer implements TapSource {
       const text = `gap of ${item.gap.lines} lines, ${item.gap.bytes} bytes: the tap could not hand them over`;
       log.warning(`${this.#options.socketPath}: ${text}`);
       this.#options.onGap?.(item.gap);
-      this.#dropped.add("gap", item.gap.lines, item.gap.bytes);
+      this.#dropped.add("tapGap", item.gap.lines, item.gap.bytes);
       yield batchOfLines([`agent tap: ${text}`], this.#originOf(gapPriority));
       return;
     }
