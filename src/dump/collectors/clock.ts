@@ -31,7 +31,8 @@ export const clockCollector: Collector = collector({
       context,
       configFiles.map((from) => ({ from, to: `system/time${from.replaceAll("/", "_")}` })),
     );
-    yield* commandArtifacts(context, clockCommands);
+    const isBooted = context.machine.init === "systemd";
+    yield* commandArtifacts(context, clockCommands.filter(({ program }) => isBooted || program !== "timedatectl"));
   },
 });
 

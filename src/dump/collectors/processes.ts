@@ -49,7 +49,7 @@ export async function describeProcess(context: DumpContext, pid: number): Promis
   if (isKernel) return "";
   for (const name of ["status", "limits", "cgroup", "io", "oom_score", "oom_score_adj", "wchan"]) {
     const text = await readTextOr(context.machine.locate(`/proc/${pid}/${name}`), context.signal, 65_536);
-    if (text !== undefined && text !== "") parts.push(`-- ${name}\n${text.trimEnd()}\n`);
+    if (text !== undefined && text !== "") parts.push(`-- ${name}\n${text.replace(dullLines, "").trimEnd()}\n`);
   }
   for (const name of ["exe", "cwd", "root"]) {
     const target = await linkOf(context, `/proc/${pid}/${name}`);
@@ -58,6 +58,10 @@ export async function describeProcess(context: DumpContext, pid: number): Promis
   parts.push(await openFilesOf(context, pid), `-- environment (names only)\n${await environmentNames(context, pid)}\n`);
   return parts.join("") + "\n";
 }
+
+/** Half of what the kernel says of each process is the same for all. */
+const dullLines =
+  /^(Mems_allowed|Cpus_allowed|Speculation|NStgid|NSpid|NSpgid|NSsid|Sig[BICP]\w*|ShdPnd|Ngid|untag_mask|HugetlbPages)[^\n]*\n/gm;
 
 /** The command line with spaces, `[name]` of a kernel thread; undefined when it has ended. */
 export async function commandOf(context: DumpContext, pid: number): Promise<string | undefined> {

@@ -59,7 +59,8 @@ export const memoryCollector: Collector = collector({
       ["cpu", "io", "memory"].map((name) => `/proc/pressure/${name}`),
     );
     if (pressure !== undefined) yield pressure;
-    yield textArtifact("system/cgroup-memory.txt", "/sys/fs/cgroup", await readGroups(context));
+    const groups = await readGroups(context);
+    if (groups !== undefined) yield textArtifact("system/cgroup-memory.txt", "/sys/fs/cgroup", groups);
   },
 });
 
@@ -75,8 +76,8 @@ const memoryFiles: readonly FileSpec[] = [
   { from: "/proc/slabinfo", to: "system/slabinfo" },
 ];
 
-/** Control groups (version 2), two levels deep, with what they use, may use, and how often they were at the limit. */
-async function readGroups(context: DumpContext): Promise<string> {
+/** Control groups with what they use, may use, and how often they were at the limit; undefined where version 2 is not in use. */
+async function readGroups(context: DumpContext): Promise<string | undefined> {
   const rows: string[][] = [["current", "max", "oom", "oom_kill", "high", "group"]];
   const base = "/sys/fs/cgroup";
   const read = async (group: string, file: string): Promise<string> =>
@@ -94,7 +95,7 @@ async function readGroups(context: DumpContext): Promise<string> {
     for (const name of await foldersIn(context, base + group)) await visit(`${group}/${name}`, depth - 1);
   };
   await visit("", context.profile === "complete" ? 4 : 2);
-  return formatTable(rows);
+  return rows.length === 1 ? undefined : formatTable(rows);
 }
 
 async function foldersIn(context: DumpContext, path: string): Promise<readonly string[]> {

@@ -1,0 +1,81 @@
+/** The agent's own state: a spool that fills, destinations that are down, records that were dropped. */
+import type { Analyser, Finding } from "../report.ts";
+import { analyserOf, finding } from "./finding.ts";
+
+const path = "agent/state.json";
+
+/** What is read of the state; all of it may be missing. */
+interface State {
+  readonly spool?: { readonly usedBytes?: number; readonly maxBytes?: number; readonly records?: number } & Dropping;
+  readonly sources?: readonly ({ readonly id?: string; readonly error?: string } & Dropping)[];
+  readonly sinks?: readonly (
+    & { readonly id?: string; readonly up?: boolean; readonly lastError?: string; readonly lagMs?: number }
+    & Dropping
+  )[];
+  readonly certificate?: { readonly ok?: boolean; readonly problem?: string; readonly notAfterMs?: number };
+}
+
+interface Dropping {
+  readonly drops?: readonly { readonly reason?: string; readonly records?: number; readonly intended?: boolean }[];
+}
+
+/** Reads `agent/state.json`, the state that the status server shows too. */
+export const agentAnalyser: Analyser = analyserOf("agent", path, (text) => {
+  const state = JSON.parse(text) as State;
+  return [...spoolFindings(state), ...sinkFindings(state), ...dropFindings(state), ...certificateFindings(state)];
+});
+
+function spoolFindings({ spool }: State): readonly Finding[] {
+  const share = (spool?.usedBytes ?? 0) / (spool?.maxBytes ?? Infinity);
+  if (share < 0.5) return [];
+  return [finding({
+    id: share >= 0.95 ? "spool-full" : "spool-growing",
+    severity: share >= 0.8 ? "critical" : "warning",
+    title: `The spool is ${Math.round(share * 100)} % full`,
+    evidence: [`${spool?.usedBytes} of ${spool?.maxBytes} bytes, ${spool?.records ?? "?"} records wait`],
+    artifact: path,
+    advice: "Its destination takes less than comes in: look at the sinks below, and at network/reachability.txt.",
+  })];
+}
+
+function sinkFindings({ sinks = [] }: State): readonly Finding[] {
+  const down = sinks.filter(({ up }) => up === false);
+  return down.length === 0 ? [] : [finding({
+    id: "sink-down",
+    severity: "critical",
+    title: down.length === 1 ? `Destination ${down[0]!.id} is down` : `${down.length} destinations are down`,
+    evidence: down.map(({ id, lastError, lagMs }) =>
+      `${id}: ${lastError ?? "no error known"}, ${lagMs ?? 0} ms behind`
+    ),
+    artifact: path,
+    advice: "The error says why. Nothing is lost while the spool has room and files are not removed.",
+  })];
+}
+
+function dropFindings({ sources = [], sinks = [], spool }: State): readonly Finding[] {
+  const places = [...sources, ...sinks, { id: "spool", ...spool }];
+  const lines = places.flatMap(({ id, drops = [] }) =>
+    drops.filter(({ intended, records }) => intended !== true && (records ?? 0) > 0)
+      .map(({ reason, records }) => `${id}: ${records} records, ${reason}`)
+  );
+  return lines.length === 0 ? [] : [finding({
+    id: "records-dropped",
+    severity: "critical",
+    title: "Log records were dropped",
+    evidence: lines,
+    artifact: path,
+    advice: "What is missing will not come again. The reason says which limit or fault it was.",
+  })];
+}
+
+function certificateFindings({ certificate }: State): readonly Finding[] {
+  if (certificate === undefined || certificate.ok !== false) return [];
+  return [finding({
+    id: "agent-certificate",
+    severity: "critical",
+    title: "The agent's own certificate cannot be used",
+    evidence: [certificate.problem ?? "no reason known"],
+    artifact: path,
+    advice: "agent cert status says more; agent cert renews it.",
+  })];
+}

@@ -1,0 +1,29 @@
+/** All analysers; their findings are shown in this order within a severity. */
+import type { Analyser } from "../report.ts";
+import { agentAnalyser } from "./agent.ts";
+import { certificatesAnalyser } from "./certificates.ts";
+import { clockAnalyser } from "./clock.ts";
+import { diskAnalyser } from "./disk.ts";
+import { logSignsAnalyser } from "./log_signs.ts";
+import { groupAnalyser, memoryAnalyser, pressureAnalyser } from "./memory.ts";
+import { conntrackAnalyser, reachabilityAnalyser } from "./network.ts";
+import { failedUnitsAnalyser, nodesAnalyser, podsAnalyser, restartsAnalyser, supervisedAnalyser } from "./services.ts";
+
+/** The table. */
+export const analysers: readonly Analyser[] = [
+  diskAnalyser,
+  memoryAnalyser,
+  groupAnalyser,
+  clockAnalyser,
+  certificatesAnalyser(),
+  reachabilityAnalyser,
+  agentAnalyser,
+  failedUnitsAnalyser,
+  restartsAnalyser,
+  supervisedAnalyser,
+  podsAnalyser,
+  nodesAnalyser,
+  pressureAnalyser,
+  conntrackAnalyser,
+  logSignsAnalyser,
+];
