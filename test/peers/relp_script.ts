@@ -138,8 +138,9 @@ export class ScriptServer implements AsyncDisposable {
   readonly #accepting: Promise<void>;
   #failure: unknown;
 
-  constructor(script: ServerScript) {
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /** @param port default: a free one */
+  constructor(script: ServerScript, port = 0) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.port = this.#listener.addr.port;
     this.#accepting = this.#accept(script);
   }
@@ -179,8 +180,8 @@ export class ScriptServer implements AsyncDisposable {
 }
 
 /** Starts a server that follows `script` on each connection. */
-export function startScriptServer(script: ServerScript): ScriptServer {
-  return new ScriptServer(script);
+export function startScriptServer(script: ServerScript, port = 0): ScriptServer {
+  return new ScriptServer(script, port);
 }
 
 /** What a server said to a client, and what became of the connection. */
