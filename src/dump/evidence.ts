@@ -72,9 +72,9 @@ export function evidenceFiles(nodes: readonly NodeEvidence[], gathered: Date): r
   return files.toSorted((a, b) => rank(a) - rank(b));
 }
 
-/** Below the bundle's folder. */
+/** Below the bundle's folder. The node `.` has no folder of its own: the layout of k3s's script. */
 export function nodePath(nodeId: string, path: string): string {
-  return `nodes/${nodeId}/${path}`;
+  return nodeId === "." ? path : `nodes/${nodeId}/${path}`;
 }
 
 /** All artifacts of a node. */

@@ -24,7 +24,11 @@ ${about(report)}
 }
 
 function title(report: DumpReport): string {
-  return `${report.complete ? "complete" : "incomplete"} dump of ${report.nodes.map(({ id }) => id).join(", ")}`;
+  return `${report.complete ? "complete" : "incomplete"} dump of ${nodeNames(report)}`;
+}
+
+function nodeNames(report: DumpReport): string {
+  return report.nodes.map(({ id }) => id === "." ? report.id : id).join(", ");
 }
 
 function banner(report: DumpReport, findings: readonly Finding[]): string {
@@ -41,10 +45,22 @@ function banner(report: DumpReport, findings: readonly Finding[]): string {
   return `<header><p class="kind">Diagnostics dump · ${
     escape(report.start.replace("T", " ").replace(/\.\d+Z$/, " UTC"))
   }</p>
-<h1>${escape(report.nodes.map(({ id }) => id).join(", "))} <span class="state ${report.complete ? "good" : "bad"}">${
+<h1>${escape(nodeNames(report))} <span class="state ${report.complete ? "good" : "bad"}">${
     report.complete ? "complete" : "incomplete"
   }</span></h1>
-<p class="chips">${chips || `<span class="chip good">nothing found wrong</span>`}</p>${unredacted}</header>`;
+<p class="chips">${chips || `<span class="chip good">nothing found wrong</span>`}</p>${
+    inShort(findings)
+  }${unredacted}</header>`;
+}
+
+/** The titles alone, where reading them one by one would take longer. */
+function inShort(findings: readonly Finding[]): string {
+  if (findings.length < 2) return "";
+  const rows = findings.slice(0, shownTitles).map(({ severity, title }, i) =>
+    `<li><a class="${severity}" href="#finding-${i + 1}">${escape(title)}</a></li>`
+  );
+  const rest = findings.length > shownTitles ? `<li>and ${findings.length - shownTitles} more below</li>` : "";
+  return `<ol class="short">${rows.join("")}${rest}</ol>`;
 }
 
 function chip(count: number, kind: string, word: string): string {
@@ -85,37 +101,57 @@ function found(findings: readonly (Finding & { readonly node: string })[], repor
     return `<section id="findings"><h2>Findings</h2><p>No analyser found anything wrong in what was gathered.</p></section>`;
   }
   const many = report.nodes.length > 1;
-  const cards = findings.map((one) => findingCard(one, many, report)).join("");
+  const cards = findings.map((one, i) => findingCard(one, i + 1, many, report)).join("");
   return `<section id="findings"><h2>Findings</h2>${cards}</section>`;
 }
 
-function findingCard(finding: Finding & { readonly node: string }, many: boolean, report: DumpReport): string {
+function findingCard(
+  finding: Finding & { readonly node: string },
+  number: number,
+  many: boolean,
+  report: DumpReport,
+): string {
   const { severity, title, evidence, advice, artifact, node } = finding;
-  const lines = evidence.length === 0 ? "" : `<pre>${escape(evidence.slice(0, 10).join("\n"))}</pre>`;
-  const there = report.nodes.some(({ id, collectors }) =>
-    id === node &&
-    collectors.some(({ artifacts }) => artifacts.some(({ path, sha256 }) => path === artifact && sha256 !== ""))
+  const lines = evidence.length === 0 ? "" : `<pre>${escape([...new Set(evidence)].slice(0, 10).join("\n"))}</pre>`;
+  const files = new Set(
+    report.nodes.filter(({ id }) => id === node).flatMap(({ collectors }) => collectors)
+      .flatMap(({ artifacts }) => artifacts).filter(({ sha256 }) => sha256 !== "").map(({ path }) => path),
   );
-  const link = there ? ` <a class="source" href="${href(node, artifact)}">${escape(artifact)}</a>` : "";
-  return `<article class="${severity}"><h3><span class="tag">${severity}</span> ${escape(title)}${
-    many ? ` <span class="node">${escape(node)}</span>` : ""
-  }</h3>${lines}<p><b>Do:</b> ${escape(advice)}</p>${link}</article>`;
+  const link = files.has(artifact) ? `<p class="source">Seen in ${fileLink(node, artifact)}</p>` : "";
+  // A file that the advice names is one click away.
+  const hint = advice.split(/([\w./-]+)/).map((part) => files.has(part) ? fileLink(node, part) : escape(part)).join("");
+  const where = many ? ` <span class="node">${escape(node)}</span>` : "";
+  return `<article id="finding-${number}" class="${severity}"><h3><span class="tag">${severity}</span> ${
+    escape(title)
+  }${where}</h3>${lines}<p><b>Do:</b> ${hint}</p>${link}</article>`;
+}
+
+function fileLink(node: string, path: string): string {
+  return `<a href="${href(node, path)}">${escape(path)}</a>`;
 }
 
 function nodeIndex(node: NodeReport, many: boolean): string {
-  const groups = Map.groupBy(node.collectors, ({ id }) => id.split("/")[0]!);
-  const parts = [...groups].map(([name, collectors]) => groupIndex(node.id, name, collectors)).join("");
-  if (parts === "") return "";
-  return `<section><h2>Files${many ? ` of ${escape(node.id)}` : ""}</h2>${parts}</section>`;
+  const groups = [...Map.groupBy(node.collectors, ({ id }) => id.split("/")[0]!)];
+  if (groups.length === 0) return "";
+  const hasFiles = ([, collectors]: typeof groups[number]): boolean =>
+    collectors.some(({ artifacts, missing }) => missing || artifacts.length > 0);
+  const parts = groups.filter(hasFiles).map(([name, collectors]) => groupIndex(node.id, name, collectors)).join("");
+  const empty = groups.filter((one) => !hasFiles(one)).flatMap(([, collectors]) => collectors);
+  const none = empty.length === 0
+    ? ""
+    : `<details><summary class="quiet">Nothing here for ${
+      escape(empty.map(({ id }) => id).join(", "))
+    }</summary><table>${empty.map((one) => collectorRows(node.id, one)).join("")}</table></details>`;
+  return `<section><h2>Files${many ? ` of ${escape(node.id)}` : ""}</h2>${parts}${none}</section>`;
 }
 
 function groupIndex(nodeId: string, name: string, collectors: readonly CollectorReport[]): string {
   const files = collectors.flatMap(({ artifacts }) => artifacts).filter(({ sha256 }) => sha256 !== "");
   const sizeBytes = files.reduce((sum, { bytesOut }) => sum + bytesOut, 0);
   const rows = collectors.map((one) => collectorRows(nodeId, one)).join("");
-  return `<details><summary><b>${escape(name)}</b> <span class="quiet">${files.length} files, ${
-    formatSize(sizeBytes)
-  }</span></summary><table>${rows}</table></details>`;
+  return `<details><summary><b>${escape(name)}</b> <span class="quiet">${files.length} ${
+    files.length === 1 ? "file" : "files"
+  }, ${formatSize(sizeBytes)}</span></summary><table>${rows}</table></details>`;
 }
 
 function collectorRows(nodeId: string, collector: CollectorReport): string {
@@ -177,3 +213,4 @@ function escape(text: string): string {
 }
 
 const shownMissing = 6;
+const shownTitles = 8;

@@ -26,6 +26,11 @@ pre { font: 13px/1.45 ui-monospace, monospace; background: var(--soft); padding:
 .good { background: var(--green-soft); color: var(--green); }
 .bad, .chip.critical, .alarm { background: var(--red-soft); color: var(--red); }
 .chip.warning, .chip.lacking { background: var(--amber-soft); color: var(--amber); }
+.short { margin: .8rem 0 0; padding-left: 1.4rem; }
+.short a { text-decoration: none; }
+.short a:hover { text-decoration: underline; }
+.short .critical { color: var(--red); }
+.short .warning { color: var(--amber); }
 .alarm { padding: .6rem .8rem; font-weight: 600; border-radius: 4px; }
 .rows { list-style: none; margin: 0; padding: 0; }
 .rows li { padding: .45rem .7rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
@@ -36,7 +41,7 @@ pre { font: 13px/1.45 ui-monospace, monospace; background: var(--soft); padding:
 article { border: 1px solid var(--line); border-left: 4px solid var(--line); border-radius: 4px; padding: .7rem .9rem; margin: 0 0 .7rem; }
 article.critical { border-left-color: var(--red); }
 article.warning { border-left-color: var(--amber); }
-.source { font-size: .9rem; }
+.source { font-size: .9rem; color: var(--quiet); }
 details { border-bottom: 1px solid var(--line); }
 summary { padding: .5rem 0; cursor: pointer; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-bottom: .8rem; }

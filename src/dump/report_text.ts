@@ -7,7 +7,7 @@ import type { CollectorReport, DumpReport, Finding } from "./report.ts";
 export function reportText(report: DumpReport): string {
   const lines = [...headLines(report), ""];
   for (const node of report.nodes) {
-    lines.push(`node ${node.id}`);
+    if (node.id !== ".") lines.push(`node ${node.id}`);
     if (node.failure !== undefined) lines.push(`  nothing of it: ${node.failure}`);
     lines.push(...node.collectors.flatMap(collectorLines), "");
   }
