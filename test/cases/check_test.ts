@@ -105,6 +105,7 @@ Deno.test("agent check says what is wrong with names, ports, folders and pattern
 sources:
   none: {type: file, include: ["${folder.path}/none/*.log"]}
   held: {type: relp, listen: "127.0.0.1:${heldPort}"}
+  open: {type: webhook, listen: "0.0.0.0:${freePort()}"}
 sinks:
   nobody: {type: relp, target: 127.0.0.1, port: ${freePort()}}
   nameless: {type: relp, target: no-such-host.invalid, connectionTimeout: 5s}
@@ -119,6 +120,7 @@ sinks:
   );
   ok(only(findings, "warning", "sources.none.include").includes("matches no file"));
   ok(only(findings, "warning", "sources.held").includes("is in use"));
+  ok(only(findings, "error", "sources.open").includes("anybody could push"));
   ok(only(findings, "error", "sinks.nobody").includes("connection refused"));
   ok(only(findings, "error", "sinks.nameless.target").includes("has no address"));
   only(findings, "error", "sinks.mute");

@@ -4,12 +4,14 @@ import { ConfigError } from "../../src/pipeline/errors.ts";
 import type {
   AgentConfig,
   FileSinkConfig,
+  FileSourceConfig,
   LinesSourceConfig,
   RelpSinkConfig,
   RelpSourceConfig,
   SinkConfig,
   SourceConfig,
   SyslogSourceConfig,
+  WebhookSourceConfig,
 } from "../../src/config/config.ts";
 import type { Lookups } from "../../src/config/fill.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
@@ -124,6 +126,43 @@ Deno.test("parseConfig() gives the defaults of the contract", () => {
   const { maxFileBytes, maxAgeMs } = sinks.f as FileSinkConfig;
   deepStrictEqual([maxFileBytes, maxAgeMs], [100 * 1024 * 1024, 86_400_000]);
   deepStrictEqual([state, spool], ["/var/lib/agent", { maxBytes: 64 * 1024 * 1024, whenFull: "block" }]);
+});
+
+Deno.test("parseConfig() reads the keys of a webhook and of files, and says what is wrong with them", () => {
+  const { sources } = read(`
+sources:
+  hook: {type: webhook, listen: "unix:/run/agent/hook.sock"}
+  far: {type: webhook, listen: "[::]:8514", path: /logs, tokenFile: /t, maxBody: 2MiB, tls: {cert: c, key: k}}
+  pods: {type: file, include: [/p/*.log], format: cri, stripCarriageReturn: true, watch: false, pollInterval: 200ms,
+         multiline: {continuePattern: "^\\\\s"}}
+sinks: {o: {type: stdout}}
+`);
+  const limits = { maxBodyBytes: 1024 ** 2, maxConnections: 256, priority: 13 };
+  deepStrictEqual(sources.hook, { type: "webhook", listen: { path: "/run/agent/hook.sock" }, path: "/", ...limits });
+  const { tls: _tls, ...far } = sources.far as WebhookSourceConfig;
+  const listen = { host: "::", port: 8514 };
+  deepStrictEqual(far, {
+    type: "webhook",
+    listen,
+    path: "/logs",
+    tokenFile: "/t",
+    ...limits,
+    maxBodyBytes: 2 * 1024 ** 2,
+  });
+  const { format, stripCarriageReturn, watch, pollMs, multiline } = sources.pods as FileSourceConfig;
+  deepStrictEqual([format, stripCarriageReturn, watch, pollMs], ["cri", true, false, 200]);
+  deepStrictEqual(multiline, { continuePattern: "^\\s", timeoutMs: 1_000 });
+  const wrong = problems(`sources:
+  a: {type: webhook, listen: "127.0.0.1", path: logs}
+  b: {type: file, include: [/x], format: docker2, multiline: {startPattern: "(?=x)"}}
+sinks: {o: {type: stdout}}
+`);
+  deepStrictEqual(wrong.map((line) => line.split(": ").slice(0, 2).join(": ")), [
+    "a.yaml:2: sources.a.listen",
+    "a.yaml:2: sources.a.path",
+    "a.yaml:3: sources.b.format",
+    "a.yaml:3: sources.b.multiline.startPattern",
+  ]);
 });
 
 Deno.test("parseConfig() tells all mistakes at once, by line and key, with what is allowed", () => {
