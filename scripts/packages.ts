@@ -1,4 +1,5 @@
 /** The Debian packages that tests run real peers from, each with its reason; installed where that is possible. */
+import { unpackAside } from "./aside.ts";
 import { type Outcome, runProgram, say } from "./program.ts";
 
 const packages: Readonly<Record<string, string>> = {
@@ -19,14 +20,21 @@ const packages: Readonly<Record<string, string>> = {
   "strace": "shows which system call came first, for instance fsync before the answer",
   "systemd-journal-remote": "writes journal files that the journal source reads",
   "util-linux": "mount and unshare: full disks, own namespaces",
-  // syslog-ng-core is no package of this list: Debian removes rsyslog for it.
 };
+
+/** Unpacked beside the system, because Debian removes rsyslog for it: the second syslog server and client. */
+export const asidePackage = "syslog-ng-core";
 
 /**
  * Installs what is missing, if this is root on a machine with apt; `apt-get update` runs once and only if something is missing.
  * Says what it could not get: the tests that need it are skipped, aloud. Never throws for a failed installation.
  */
 export async function installPackages(): Promise<void> {
+  await installMissing();
+  await unpackAside(asidePackage);
+}
+
+async function installMissing(): Promise<void> {
   const missing = await missingPackages();
   if (missing.length === 0) return;
   if (Deno.uid() !== 0) return say(`not installed, and this is not root: ${missing.join(", ")}`);

@@ -1,0 +1,82 @@
+/**
+ * Debian packages unpacked beside the system, for programs that cannot be installed: Debian removes rsyslog for
+ * syslog-ng. What is unpacked stays in the cache and is used again.
+ */
+import { join } from "node:path";
+import { runProgram, say } from "./program.ts";
+
+/** Folder of a package and of what it needs, as if it were `/`; undefined when it is not unpacked. */
+export function asideFolder(name: string): string | undefined {
+  const folder = folderOf(name);
+  try {
+    return Deno.statSync(join(folder, complete)).isFile ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Folders of an unpacked package in which libraries lie, for LD_LIBRARY_PATH. */
+export function libraryFolders(root: string): readonly string[] {
+  const found: string[] = [];
+  const search = (folder: string): void => {
+    const entries = [...Deno.readDirSync(folder)];
+    if (entries.some(({ name }) => /\.so(\.\d+)*$/.test(name))) found.push(folder);
+    for (const { name, isDirectory } of entries) if (isDirectory) search(join(folder, name));
+  };
+  search(root);
+  return found;
+}
+
+/** Downloads and unpacks a package with what it needs that is not installed. Says what it could not get; never throws. */
+export async function unpackAside(name: string): Promise<void> {
+  if (asideFolder(name) !== undefined) return;
+  const folder = folderOf(name);
+  const work = `${folder}.${Deno.pid}`;
+  try {
+    Deno.mkdirSync(work, { recursive: true });
+    say(`unpacking ${name}`);
+    for (const one of await neededPackages(name)) await run("apt-get", ["download", one], work);
+    for (const { name: file } of [...Deno.readDirSync(work)].filter(({ name }) => name.endsWith(".deb"))) {
+      await run("dpkg-deb", ["-x", file, "."], work);
+      Deno.removeSync(join(work, file));
+    }
+    Deno.writeTextFileSync(join(work, complete), "");
+    Deno.renameSync(work, folder);
+  } catch (error) {
+    if (asideFolder(name) === undefined) say(`could not unpack "${name}": ${(error as Error).message}`);
+    if (existsFolder(work)) Deno.removeSync(work, { recursive: true });
+  }
+}
+
+/** What an installation would bring; a simulation, which needs no rights. */
+async function neededPackages(name: string): Promise<readonly string[]> {
+  const plan = await run("apt-get", ["install", "--simulate", "--no-install-recommends", name]);
+  const names = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!);
+  if (!names.includes(name)) throw new Error("apt-get would not install it");
+  return names;
+}
+
+async function run(command: string, words: readonly string[], cwd?: string): Promise<string> {
+  const { code, output } = await runProgram(command, words, {
+    deadlineMs: 120_000,
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  if (code !== 0) throw new Error(output.trimEnd().split("\n").at(-1) ?? `${command} ended with ${code}`);
+  return output;
+}
+
+function folderOf(name: string): string {
+  const base = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/tmp", ".cache");
+  return join(base, "agent-build", name);
+}
+
+function existsFolder(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/** Its presence says that all is there. */
+const complete = ".complete";
