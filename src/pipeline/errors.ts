@@ -21,6 +21,9 @@ export class PeerError extends Error {
   override readonly name = "PeerError";
 }
 
+/** A peer that was there and did nothing for as long as it may: to go back to it soon would cost as much again. */
+export class SilenceError extends PeerError {}
+
 /** A peer that is gone for good (a closed pipe): the pump ends with it instead of trying again. */
 export class GoneError extends Error {
   override readonly name = "GoneError";

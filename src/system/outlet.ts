@@ -28,8 +28,8 @@ export interface OutletSinkOptions {
   open(signal: AbortSignal): Promise<Outlet>;
   /** Whether a better way out than the open one is there; it is taken when all that was written is settled. */
   outdated?(): boolean;
-  /** Told that the open way out failed. */
-  failed?(): void;
+  /** Told that the open way out failed, and why. */
+  failed?(error: unknown): void;
   /** Called when the sink is disposed. */
   dispose?(): void;
   /** Writes all records of a batch. Never called while a call of it is open. */
@@ -99,7 +99,7 @@ class OutletSink implements Sink {
   /** Nothing goes out on a way that failed: what is repeated must not follow what was lost. */
   #fail(error: unknown): void {
     this.#failure ??= { error };
-    if (this.#outlet !== undefined) this.#options.failed?.();
+    if (this.#outlet !== undefined) this.#options.failed?.(error);
     this.#outlet?.destroy("another batch failed");
     this.#outlet = undefined;
   }

@@ -10,7 +10,7 @@
  * Without such a table (no /proc) written is all that is known: what the kernel took, when the connection is whole a look
  * later. Then a break also loses what was confirmed and still in our kernel's send buffer.
  */
-import { PeerError } from "../pipeline/errors.ts";
+import { PeerError, SilenceError } from "../pipeline/errors.ts";
 import type { Connection } from "./connection.ts";
 import type { Outlet } from "./outlet.ts";
 import { TcpQueue } from "./tcp_queue.ts";
@@ -135,7 +135,10 @@ export class TcpOutlet implements Outlet {
     if (!this.#busy) return;
     const nowMs = performance.now();
     if (nowMs - this.#progressAtMs >= this.#options.timeoutMs) {
-      this.destroy(`nothing was taken for ${this.#options.timeoutMs} ms`);
+      const { timeoutMs } = this.#options;
+      this.#fail(
+        new SilenceError(`Cannot deliver to ${this.#connection.peerAddress}: nothing was taken for ${timeoutMs} ms`),
+      );
       return;
     }
     this.#schedule();

@@ -1,4 +1,5 @@
 /** Ways out over TCP or TLS to the servers of one sink, as `system/outlet.ts` wants them. */
+import { SilenceError } from "../pipeline/errors.ts";
 import type { Outlet, OutletSinkOptions } from "../system/outlet.ts";
 import { TcpOutlet } from "../system/tcp_outlet.ts";
 import { Targets, type TargetsOptions } from "./targets.ts";
@@ -24,7 +25,7 @@ export function streamTargets(
   return {
     open: async (signal): Promise<Outlet> => new TcpOutlet(await targets.dial(signal), { secured, timeoutMs }),
     outdated: () => targets.preferredIsBack(),
-    failed: () => targets.failed(),
+    failed: (error) => targets.failed(error instanceof SilenceError ? timeoutMs : 0),
     dispose: () => targets[Symbol.dispose](),
   };
 }

@@ -75,11 +75,14 @@ export class Targets implements Disposable {
     throw new PeerError(`Cannot connect to any of ${order.length} targets: ${failures.join("; ")}`);
   }
 
-  /** Tells that the connection last made broke, or was of no use: the next `dial` prefers others for a while. */
-  failed(): void {
+  /**
+   * Tells that the connection last made broke, or was of no use: the next `dial` prefers others for a while.
+   * @param silentMs how long it took to find out that the server does nothing; it then rests five times as long at least
+   */
+  failed(silentMs = 0): void {
     const target = this.#targets[this.#current]!;
     if (performance.now() - this.#reachedAtMs >= maxRestMs) target.failures = 0;
-    rest(target);
+    rest(target, Math.min(5 * silentMs, maxSilenceRestMs));
   }
 
   /** Whether one that is preferred to the one in use can be reached again: time for a new connection. Cheap. */
@@ -124,10 +127,12 @@ export class Targets implements Disposable {
   }
 }
 
-function rest(target: Target): void {
+function rest(target: Target, leastMs = 0): void {
   target.failures++;
-  target.restsUntilMs = performance.now() + backoffMs({ firstMs: 1_000, maxMs: maxRestMs }, target.failures);
+  const restMs = Math.max(leastMs, backoffMs({ firstMs: 1_000, maxMs: maxRestMs }, target.failures));
+  target.restsUntilMs = performance.now() + restMs;
 }
 
 const maxRestMs = 60_000;
+const maxSilenceRestMs = 600_000;
 const log = openLog("sink");

@@ -3,7 +3,7 @@
  * The reader of answers is a task of its own, so that answers are taken while nothing is sent.
  */
 import type { Batch } from "../../pipeline/batch.ts";
-import { PeerError } from "../../pipeline/errors.ts";
+import { PeerError, SilenceError } from "../../pipeline/errors.ts";
 import type { Rejection } from "../../pipeline/sink.ts";
 import { commands, encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../formats/relp.ts";
 import type { Connection } from "../../system/connection.ts";
@@ -302,7 +302,10 @@ export class RelpSession {
       this.#watchdog = undefined;
       if (this.#failure !== undefined || this.#window.empty) return;
       if (performance.now() - this.#heardAtMs >= this.#options.timeoutMs) {
-        this.cut(`no answer for ${this.#options.timeoutMs} ms`);
+        const { timeoutMs } = this.#options;
+        this.#fail(
+          new SilenceError(`Cannot deliver to ${this.#connection.peerAddress}: no answer for ${timeoutMs} ms`),
+        );
       } else this.#watch();
     }, Math.min(1_000, this.#options.timeoutMs));
   }

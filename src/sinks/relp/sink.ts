@@ -5,6 +5,7 @@
  */
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Rejection, Sink } from "../../pipeline/sink.ts";
+import { SilenceError } from "../../pipeline/errors.ts";
 import { sessionFrames } from "../../formats/relp.ts";
 import { Targets, type TargetsOptions } from "../../tls/targets.ts";
 import { type RecordLayout, RelpSession } from "./session.ts";
@@ -106,7 +107,7 @@ class RelpSink implements Sink {
     this.#failure ??= error;
     if (session !== this.#session) return; // told before
     this.#session = undefined;
-    this.#targets.failed();
+    this.#targets.failed(error instanceof SilenceError ? this.#options.timeoutMs : 0);
   }
 
   async #freshSession(signal: AbortSignal): Promise<RelpSession> {
