@@ -1,0 +1,316 @@
+/**
+ * Replaces network, hardware and mail addresses in a block of text: one pass that stops only at `.`, `:`, `-`, `@` and `/`.
+ * What merely looks like one stays: versions, times, fingerprints, unit names.
+ */
+import { formatIpv4, formatIpv6, isDigit, isHex, networkOf, parseIpv4, parseIpv6 } from "./addresses.ts";
+import type { ByteBuffer } from "./byte_buffer.ts";
+import { type AddressMap, isMeaningless, isPrivateRange } from "./crypto_pan.ts";
+import { isAlnum } from "./literals.ts";
+import { isCommonName, type Names } from "./names.ts";
+import type { Tally } from "./tally.ts";
+
+/** What is found at a place. */
+interface Find {
+  readonly start: number;
+  readonly end: number;
+  readonly mask: Uint8Array;
+  readonly rule: string;
+}
+
+/** Finds addresses of one dump. */
+export class AddressScan {
+  readonly #names: Names;
+  readonly #map: AddressMap | undefined;
+  readonly #known: ReadonlySet<string>;
+  readonly #cache = new Map<string, Uint8Array>();
+  readonly #emitted = new Set<string>();
+
+  /**
+   * @param map replaces by prefix; without it, addresses become `ip-…`
+   * @param known the machine's own addresses: they are replaced whatever stands around them
+   */
+  constructor(names: Names, map: AddressMap | undefined, known: ReadonlySet<string>) {
+    this.#names = names;
+    this.#map = map;
+    this.#known = known;
+  }
+
+  /** Known addresses that were written in the place of another one: seeing them is no leak. */
+  get ambiguous(): ReadonlySet<string> {
+    return this.#emitted;
+  }
+
+  /** Appends `bytes[start..end)` to `out`, addresses replaced. `versions`: the text is a list of packages. */
+  apply(bytes: Uint8Array, start: number, end: number, out: ByteBuffer, tally: Tally, versions: boolean): void {
+    let at = start;
+    for (let i = start; i < end; i++) {
+      const kind = triggers[bytes[i]!]!;
+      if (kind === 0) continue;
+      const find = this.#at(kind, bytes, at, i, end, versions);
+      if (find === undefined) continue;
+      out.append(bytes, at, find.start);
+      out.append(find.mask);
+      tally.add(find.rule);
+      at = find.end;
+      i = at - 1;
+    }
+    out.append(bytes, at, end);
+  }
+
+  #at(kind: number, bytes: Uint8Array, from: number, at: number, end: number, versions: boolean): Find | undefined {
+    switch (kind) {
+      case dot:
+        return isDigit(bytes[at + 1]!) && isDigit(bytes[at - 1]!)
+          ? this.#ipv4(bytes, from, at, end, versions)
+          : undefined;
+      case colon:
+        return this.#colon(bytes, from, at, end);
+      case dash:
+        return isHex(bytes[at + 1]!) && at > from ? this.#dashed(bytes, from, at, end) : undefined;
+      case slash:
+        return this.#home(bytes, at, end);
+      default:
+        return this.#mail(bytes, from, at, end);
+    }
+  }
+
+  #ipv4(bytes: Uint8Array, from: number, at: number, end: number, versions: boolean): Find | undefined {
+    let start = at;
+    while (start > from && at - start < 4 && isDigit(bytes[start - 1]!)) start--;
+    const found = parseIpv4(bytes, start, end);
+    if (found === undefined || isMeaningless(found.address)) return undefined;
+    const { address, end: stop } = found;
+    if (start > from && (bytes[start - 1] === dot || isDigit(bytes[start - 1]!))) return undefined;
+    if (stop + 1 < end && bytes[stop] === dot && isDigit(bytes[stop + 1]!)) return undefined;
+    const certain = isPrivateRange(address) || this.#known.has(formatIpv4(address));
+    if (!certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
+    return { start, end: stop, mask: this.#addressMask(address, networkBits(bytes, stop, end)), rule: "ipv4" };
+  }
+
+  /** `dhcp-192-168-0-66`, and hardware addresses with dashes. */
+  #dashed(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
+    const mac = this.#mac(bytes, from, at, end, dash);
+    if (mac !== undefined) return mac;
+    let start = at;
+    while (start > from && at - start < 4 && isDigit(bytes[start - 1]!)) start--;
+    if (start === at) return undefined;
+    const found = parseIpv4(bytes, start, end, dash);
+    if (found === undefined || isMeaningless(found.address)) return undefined;
+    const before = start > from ? bytes[start - 1]! : 32;
+    const behind = found.end < end ? bytes[found.end]! : 32;
+    if (isAlnum(before) || isAlnum(behind) || (before === dash && isDigit(bytes[start - 2] ?? 32))) return undefined;
+    const named = (before === dash || before === 95) && start - 2 >= from && isAlnum(bytes[start - 2]!);
+    const likely = named && found.address.some((octet) => octet >= 64);
+    if (!likely && !isPrivateRange(found.address) && !this.#known.has(formatIpv4(found.address))) return undefined;
+    const mask = this.#map === undefined
+      ? this.#names.of("ip", formatIpv4(found.address))
+      : formatIpv4(this.#mapped(found.address), "-");
+    return { start, end: found.end, mask: encoder.encode(mask), rule: "ipv4" };
+  }
+
+  #colon(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
+    const next = bytes[at + 1]!;
+    if (at + 1 >= end || (next !== colon && !isHex(next))) return undefined;
+    const hex = this.#kernelHex(bytes, from, at, end);
+    if (hex !== undefined) return hex;
+    return this.#mac(bytes, from, at, end, colon) ?? this.#ipv6(bytes, from, at, end);
+  }
+
+  /** `0100007F:0016`: addresses as /proc/net/tcp writes them, words in the order of a little-endian machine. */
+  #kernelHex(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
+    let start = at;
+    while (start > from && at - start < 33 && isUpperHex(bytes[start - 1]!)) start--;
+    const size = at - start;
+    if (size !== 8 && size !== 32) return undefined;
+    if (start > from && isAlnum(bytes[start - 1]!)) return undefined;
+    for (let i = 1; i <= 4; i++) if (at + i >= end || !isUpperHex(bytes[at + i]!)) return undefined;
+    if (at + 5 < end && isAlnum(bytes[at + 5]!)) return undefined;
+    const raw = Uint8Array.from(
+      { length: size / 2 },
+      (_, i) => parseInt(latin1(bytes, start + 2 * i, start + 2 * i + 2), 16),
+    );
+    const address = swapWords(raw);
+    if (isMeaningless(address) || this.#map === undefined && address.every((byte) => byte === 0)) return undefined;
+    const mapped = swapWords(
+      this.#map === undefined ? new Uint8Array(address.length).fill(255) : this.#mapped(address),
+    );
+    const mask = Array.from(mapped, (byte) => byte.toString(16).padStart(2, "0")).join("").toUpperCase();
+    return { start, end: at, mask: encoder.encode(mask), rule: size === 8 ? "ipv4" : "ipv6" };
+  }
+
+  /** Six pairs, or the first two addresses of netfilter's fourteen; longer rows are fingerprints. */
+  #mac(bytes: Uint8Array, from: number, at: number, end: number, separator: number): Find | undefined {
+    const start = at - 2;
+    if (start < from || !isHex(bytes[start]!) || !isHex(bytes[start + 1]!)) return undefined;
+    if (start > from && (isAlnum(bytes[start - 1]!) || bytes[start - 1] === separator)) return undefined;
+    let stop = at;
+    while (stop + 2 < end && bytes[stop] === separator && isHex(bytes[stop + 1]!) && isHex(bytes[stop + 2]!)) stop += 3;
+    const pairs = (stop - start + 1) / 3;
+    if ((pairs !== 6 && pairs !== 14) || (stop < end && (isAlnum(bytes[stop]!) || bytes[stop] === separator))) {
+      return undefined;
+    }
+    const text = latin1(bytes, start, stop);
+    const sign = String.fromCharCode(separator);
+    const groups = text.split(sign);
+    const parts = pairs === 6 ? [groups] : [groups.slice(0, 6), groups.slice(6, 12), groups.slice(12)];
+    const mask = parts.map((part) => part.length === 6 ? this.#macMask(part, sign) : part.join(sign)).join(sign);
+    return mask === text ? undefined : { start, end: stop, mask: encoder.encode(mask), rule: "mac" };
+  }
+
+  #macMask(groups: readonly string[], sign: string): string {
+    const octets = groups.map((group) => parseInt(group, 16));
+    if (octets.every((octet) => octet === 0) || (octets[0]! & 1) === 1) return groups.join(sign);
+    const canonical = groups.join(":").toLowerCase();
+    const text = this.#names.mac(canonical).match(/../g)!.join(sign);
+    return /[A-F]/.test(groups.join("")) ? text.toUpperCase() : text;
+  }
+
+  #ipv6(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
+    let start = at;
+    while (start > from && at - start < 40 && (isHex(bytes[start - 1]!) || bytes[start - 1] === colon)) start--;
+    let stop = at;
+    let colons = 0;
+    let double = false;
+    for (; stop < end && stop - start < 46; stop++) {
+      const byte = bytes[stop]!;
+      if (byte === colon) {
+        colons++;
+        if (bytes[stop + 1] === colon && stop + 1 < end) double = true;
+      } else if (!isHex(byte) && !(byte === dot && isDigit(bytes[stop + 1]!) && colons > 1)) break;
+    }
+    if (bytes[stop - 1] === colon && bytes[stop - 2] !== colon) stop--;
+    if (!double && colons < 7) return undefined;
+    const before = start > from ? bytes[start - 1]! : 32;
+    const behind = stop < end ? bytes[stop]! : 32;
+    if (isAlnum(before) || before === 95 || isAlnum(behind) || behind === 95) return undefined;
+    const address = parseIpv6(latin1(bytes, start, stop));
+    if (address === undefined || isMeaningless(address)) return undefined;
+    return { start, end: stop, mask: this.#addressMask(address, networkBits(bytes, stop, end)), rule: "ipv6" };
+  }
+
+  #mail(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
+    let start = at;
+    while (start > from && at - start < 64 && isLocalByte(bytes[start - 1]!)) start--;
+    while (start < at && !isAlnum(bytes[start]!)) start++;
+    let stop = at + 1;
+    while (stop < end && stop - at < 255 && (isAlnum(bytes[stop]!) || bytes[stop] === dash || bytes[stop] === dot)) {
+      stop++;
+    }
+    while (stop > at + 1 && !isAlnum(bytes[stop - 1]!)) stop--;
+    const domain = decoder.decode(bytes.subarray(at + 1, stop));
+    const top = /\.([a-z]{2,})$/i.exec(domain)?.[1]?.toLowerCase();
+    if (start === at || top === undefined || unitSuffixes.has(top)) return undefined;
+    const local = decoder.decode(bytes.subarray(start, at));
+    return { start, end: stop, mask: encoder.encode(this.#names.mail(local, domain)), rule: "email" };
+  }
+
+  /** `/home/NAME`: a user, also one that no list knows. */
+  #home(bytes: Uint8Array, at: number, end: number): Find | undefined {
+    const next = bytes[at + 1];
+    if (next !== 104 && next !== 85) return undefined;
+    const word = next === 104 ? homeFolder : usersFolder;
+    for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word[i]) return undefined;
+    const start = at + word.length;
+    let stop = start;
+    while (stop < end && stop - start < 64 && (isAlnum(bytes[stop]!) || bytes[stop] === dash || bytes[stop] === 95)) {
+      stop++;
+    }
+    const name = decoder.decode(bytes.subarray(start, stop));
+    if (name.length === 0 || (isCommonName(name) && name.length > 1)) return undefined;
+    return { start, end: stop, mask: encoder.encode(this.#names.user(name)), rule: "user" };
+  }
+
+  /** @param bits of the prefix that follows: where the address is that network, its replacement is one, too */
+  #addressMask(address: Uint8Array, bits: number | undefined): Uint8Array {
+    const key = `${latin1(address, 0, address.length)}/${bits ?? ""}`;
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached;
+    const mask = encoder.encode(this.#addressText(address, bits));
+    if (this.#cache.size >= maxCached) this.#cache.clear();
+    this.#cache.set(key, mask);
+    return mask;
+  }
+
+  #addressText(address: Uint8Array, bits: number | undefined): string {
+    const format = address.length === 4 ? formatIpv4 : formatIpv6;
+    if (this.#map === undefined) return this.#names.of("ip", format(address));
+    const isNetwork = bits !== undefined && networkOf(address, bits).every((byte, i) => byte === address[i]);
+    const mapped = this.#mapped(address);
+    return format(isNetwork ? networkOf(mapped, bits) : mapped);
+  }
+
+  #mapped(address: Uint8Array): Uint8Array {
+    const format = address.length === 4 ? formatIpv4 : formatIpv6;
+    const mapped = this.#mapBytes(address);
+    if (this.#known.has(format(mapped))) this.#emitted.add(format(mapped));
+    this.#names.remember(format(mapped), format(address));
+    return mapped;
+  }
+
+  /** An IPv4 address within an IPv6 one is mapped as the IPv4 address it is (RFC 4291 section 2.5.5.2, RFC 6052). */
+  #mapBytes(address: Uint8Array): Uint8Array {
+    const map = this.#map!;
+    const holdsIpv4 = address.length === 16 &&
+      (latin1(address, 0, 12) === mappedPrefix || latin1(address, 0, 12) === translatedPrefix);
+    if (!holdsIpv4) return map.map(address);
+    const out = address.slice();
+    out.set(map.map(address.subarray(12)), 12);
+    return out;
+  }
+}
+
+/** `v1.2.3.4`, `foo-1.2.3.4`, `1.2.3.4-5`, `1.2.3.4rc1`, `version 1.2.3.4`. */
+function looksLikeVersion(bytes: Uint8Array, from: number, start: number, stop: number, end: number): boolean {
+  const before = start > from ? bytes[start - 1]! : 32;
+  const behind = stop < end ? bytes[stop]! : 32;
+  if (isAlnum(before) || before === dash || before === 95 || before === 43 || before === 126) return true;
+  if (isAlnum(behind) || behind === 43 || behind === 126) return true;
+  if (behind === dash && parseIpv4(bytes, stop + 1, end) === undefined) return true;
+  return /(?:version|release|revision|\bver\.?)["']?[\s:=]*["']?$/i.test(
+    latin1(bytes, Math.max(from, start - 16), start),
+  );
+}
+
+/** The number behind `/`, undefined without one. */
+function networkBits(bytes: Uint8Array, at: number, end: number): number | undefined {
+  if (bytes[at] !== slash || at + 1 >= end || !isDigit(bytes[at + 1]!)) return undefined;
+  const bits = parseInt(latin1(bytes, at + 1, Math.min(end, at + 4)), 10);
+  return bits <= 128 ? bits : undefined;
+}
+
+function swapWords(bytes: Uint8Array): Uint8Array {
+  return bytes.map((_, i) => bytes[i - (i % 4) + 3 - (i % 4)]!);
+}
+
+function isUpperHex(byte: number): boolean {
+  return isDigit(byte) || (byte >= 65 && byte <= 70);
+}
+
+function isLocalByte(byte: number): boolean {
+  return isAlnum(byte) || byte === dot || byte === dash || byte === 95 || byte === 43 || byte === 37;
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
+}
+
+const dot = 46;
+const colon = 58;
+const dash = 45;
+const slash = 47;
+const triggers = new Uint8Array(256);
+for (const byte of [dot, colon, dash, slash, 64]) triggers[byte] = byte;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const homeFolder = encoder.encode("/home/");
+const usersFolder = encoder.encode("/Users/");
+/** What follows `name@instance.` in names of systemd units and in file names. */
+const unitSuffixes = new Set(
+  "service socket timer mount automount target slice scope path device swap conf log gz sh py js json yaml yml txt so"
+    .split(" "),
+);
+const mappedPrefix = "\0".repeat(10) + "\xff\xff";
+const translatedPrefix = "\0\x64\xff\x9b" + "\0".repeat(8);
+const maxCached = 65_536;

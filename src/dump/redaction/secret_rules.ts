@@ -1,0 +1,190 @@
+/**
+ * Secrets by their looks: the presets of `rules/`, which `ship` has too, and the user's own patterns. One automaton says
+ * whether a line holds any; only then it is looked for where. All of it takes time linear in the line.
+ */
+import { ConfigError } from "../../pipeline/errors.ts";
+import { type Accept, presetPatterns } from "../../rules/redact_presets.ts";
+import { hidden, isMask } from "../../rules/redact.ts";
+import { compileAny, Pattern } from "../../rules/pattern/pattern.ts";
+
+/** A pattern of the user: a group in it is what is hidden, without one the whole match. */
+export interface CustomPattern {
+  /** For the counts; `custom` without one. */
+  readonly name?: string;
+  readonly regex: string;
+  /** What takes the place; `[redacted]` without it. */
+  readonly replacement?: string;
+}
+
+/** Something to replace in a line. */
+export interface Find {
+  readonly start: number;
+  end: number;
+  readonly rule: string;
+  readonly mask: Uint8Array;
+}
+
+interface Rule {
+  readonly name: string;
+  readonly pattern: Pattern;
+  readonly accept?: Accept;
+  readonly replacement?: Uint8Array;
+}
+
+/** Finds secrets in lines. It keeps working memory, so it serves one caller at a time. */
+export class SecretRules {
+  readonly #rules: readonly Rule[];
+  readonly #any: ReturnType<typeof compileAny>;
+
+  /** @throws ConfigError with every pattern that is none */
+  constructor(custom: readonly CustomPattern[] = []) {
+    const problems: string[] = [];
+    const own = custom.flatMap((entry, i) => {
+      try {
+        return [customRule(entry)];
+      } catch (error) {
+        problems.push(`Cannot use redaction pattern ${i + 1} "${entry.regex}": ${(error as Error).message}`);
+        return [];
+      }
+    });
+    if (problems.length > 0) throw new ConfigError(problems);
+    const presets = presetPatterns.secrets.map(({ name, regex, accept }) => ({
+      name,
+      pattern: new Pattern(regex),
+      ...(accept === undefined ? {} : { accept }),
+    }));
+    this.#rules = [...presets, ...own];
+    this.#any = automatonOf([...this.#rules.map(({ pattern }) => pattern.source), anyPem, anySecret]);
+  }
+
+  /** Whether `bytes[start..end)` may hold something, or the beginning of any PEM; quick. */
+  mayHold(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#any.test(bytes, start, end);
+  }
+
+  /** Whatever is to be replaced in `bytes[start..end)`, from left to right, without overlaps. `toEnd`: values go on over spaces. */
+  find(bytes: Uint8Array, start: number, end: number, toEnd = false): readonly Find[] {
+    const finds: Find[] = [];
+    const spans: number[] = [];
+    for (const rule of this.#rules) {
+      if (!rule.pattern.test(bytes, start, end)) continue;
+      spans.length = 0;
+      const complete = rule.pattern.findAll(bytes, start, end, spans);
+      for (let i = 0; i < spans.length; i += 2) {
+        const from = spans[i]!;
+        const certain = !complete && i === spans.length - 2;
+        if (isMask(bytes, from, spans[i + 1]!)) continue;
+        if (!certain && rule.accept?.(bytes, from, spans[i + 1]!, start, end) === false) continue;
+        const stop = stretched(rule.name, bytes, start, from, spans[i + 1]!, end, toEnd);
+        finds.push({ start: from, end: stop, rule: rule.name, mask: rule.replacement ?? hidden(bytes, from) });
+      }
+    }
+    return merged(finds);
+  }
+}
+
+function customRule({ name = "custom", regex, replacement }: CustomPattern): Rule {
+  const pattern = new Pattern(regex);
+  return { name, pattern, ...(replacement === undefined ? {} : { replacement: encoder.encode(replacement) }) };
+}
+
+/** One automaton for all, or for each where together they are too large. */
+function automatonOf(sources: readonly string[]): ReturnType<typeof compileAny> {
+  try {
+    return compileAny(sources);
+  } catch {
+    const groups = [sources.slice(0, presetPatterns.secrets.length), sources.slice(presetPatterns.secrets.length)];
+    const each = [compileAny(groups[0]!), ...groups[1]!.map((source) => compileAny([source]))];
+    const test = (bytes: Uint8Array, start: number, end: number): boolean =>
+      each.some((a) => a.test(bytes, start, end));
+    return { test } as ReturnType<typeof compileAny>;
+  }
+}
+
+/** Where a find really ends: a PEM before the backslashes of a quote, an unquoted value behind the commas within it. */
+function stretched(
+  rule: string,
+  bytes: Uint8Array,
+  lineStart: number,
+  start: number,
+  stop: number,
+  end: number,
+  toEnd: boolean,
+): number {
+  if (rule === "pem") {
+    let at = stop;
+    if (at < end && isQuote(bytes[at]!)) { while (at > start && bytes[at - 1] === backslash) at--; }
+    return at;
+  }
+  if (rule !== "assignment" || (start > lineStart && isQuote(bytes[start - 1]!))) return stop;
+  if (toEnd && isKeyOfLine(bytes, lineStart, start)) return endOfPlainScalar(bytes, stop, end);
+  let at = stop;
+  while (at < end && goesOn(bytes, at, end)) {
+    at++;
+    while (at < end && !isSpace(bytes[at]!) && !isStop(bytes[at]!)) at++;
+  }
+  return at;
+}
+
+/** Whether what stands behind a comma, semicolon or ampersand still is the value, and no further pair of name and value. */
+function goesOn(bytes: Uint8Array, at: number, end: number): boolean {
+  if (bytes[at] !== 44 && bytes[at] !== 59 && bytes[at] !== 38) return false;
+  let next = at + 1;
+  while (next < end && isNameByte(bytes[next]!)) next++;
+  if (next === at + 1 || next - at > 256) return false;
+  return next >= end || !(bytes[next] === 61 || bytes[next] === 58 || bytes[next] === 34 || bytes[next] === 39);
+}
+
+/** Whether only indentation, dashes and one word with a colon stand before the value: `  password: `. */
+function isKeyOfLine(bytes: Uint8Array, lineStart: number, start: number): boolean {
+  let at = start - 1;
+  while (at > lineStart && bytes[at] === 32) at--;
+  if (bytes[at] !== 58) return false;
+  for (at--; at >= lineStart; at--) {
+    const byte = bytes[at]!;
+    if (!isNameByte(byte) && byte !== 32 && !isQuote(byte)) return false;
+  }
+  return true;
+}
+
+/** A plain scalar of YAML ends at ` #` or with the line (YAML 1.2.2 section 7.3.3). */
+function endOfPlainScalar(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = from; at + 1 < end; at++) if (bytes[at] === 32 && bytes[at + 1] === 35) return at;
+  return bytes[end - 1] === 13 ? end - 1 : end;
+}
+
+/** Sorted, and those that overlap as one. */
+function merged(finds: Find[]): readonly Find[] {
+  if (finds.length < 2) return finds;
+  finds.sort((a, b) => a.start - b.start || b.end - a.end);
+  const out: Find[] = [];
+  for (const find of finds) {
+    const last = out.at(-1);
+    if (last !== undefined && find.start < last.end) last.end = Math.max(last.end, find.end);
+    else out.push(find);
+  }
+  return out;
+}
+
+function isNameByte(byte: number): boolean {
+  return (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte === 95 ||
+    byte === 45 || byte === 46;
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 32 || (byte >= 9 && byte <= 13);
+}
+
+function isQuote(byte: number): boolean {
+  return byte === 34 || byte === 39;
+}
+
+/** What ends a word that is no part of it: separators, quotes, backslash. */
+function isStop(byte: number): boolean {
+  return byte === 44 || byte === 59 || byte === 38 || isQuote(byte) || byte === backslash;
+}
+
+const backslash = 92;
+const anySecret = String.raw`"kind\\*"[[:space:]]*:[[:space:]]*\\*"Secret`;
+const anyPem = "----[- ]BEGIN ";
+const encoder = new TextEncoder();
