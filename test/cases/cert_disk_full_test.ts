@@ -5,39 +5,7 @@ import { Device } from "../peers/device.ts";
 import { runProgram } from "../peers/process.ts";
 import { startSigner } from "../peers/signer.ts";
 import { needs } from "../peers/skip.ts";
-
-/** A file system of 256 KiB, mounted at `path`. Dispose it to unmount. */
-class SmallDisk implements AsyncDisposable {
-  readonly path: string;
-
-  private constructor(path: string) {
-    this.path = path;
-  }
-
-  static async mount(path: string): Promise<SmallDisk> {
-    Deno.mkdirSync(path, { recursive: true });
-    await runProgram("mount", ["-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", path]);
-    return new SmallDisk(path);
-  }
-
-  /** Takes all the space there is. */
-  fill(): void {
-    using file = Deno.openSync(join(this.path, "filler"), { write: true, create: true });
-    try {
-      for (;;) file.writeSync(new Uint8Array(4096));
-    } catch (error) {
-      match(String(error), /No space left/);
-    }
-  }
-
-  free(): void {
-    Deno.removeSync(join(this.path, "filler"));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await runProgram("umount", ["-l", this.path]);
-  }
-}
+import { SmallDisk } from "../peers/small_disk.ts";
 
 Deno.test({
   name: "a full disk at the CA: nothing is issued, devices are told to come back; with space again all is well",
