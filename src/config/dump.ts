@@ -35,8 +35,8 @@ export const dumpSchema = z.strictObject({
   }).exactOptional(),
   words: list(z.string().min(1), { about: "More words to replace.", example: ["customer-name"] }).exactOptional(),
   patterns: list(z.string().min(1), {
-    about: "More secrets to mask, as regular expressions; a group named secret is what goes.",
-    example: ["licence=(?<secret>[A-Z0-9-]+)"],
+    about: "More secrets to mask, as regular expressions; of one with a group, the group goes.",
+    example: ["licence=([A-Z0-9-]+)"],
   }).exactOptional(),
   pseudonymKey: text({
     about: "File with the key of replacement names, so that they are the same in each dump.",

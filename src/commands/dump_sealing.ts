@@ -1,0 +1,162 @@
+/** From words to a seal and an upload: who may open the file, and where it goes. Asks before, not after, the gathering. */
+import type { DumpConfig } from "../config/config.ts";
+import { ageSeal } from "../dump/age_seal.ts";
+import { type K3sForm, k3sSecretsNotice, readK3sForm } from "../dump/k3s_form.ts";
+import { k3sSeal } from "../dump/k3s_seal.ts";
+import { plainSeal } from "../dump/plain_seal.ts";
+import { readRecipientsFile } from "../dump/recipients.ts";
+import type { Seal } from "../dump/seal.ts";
+import { readSecret } from "../dump/secret_input.ts";
+import { planUpload, requireConsent, type UploadMode, uploadModes, type UploadTalk } from "../dump/upload/modes.ts";
+import { parseUploadTarget, readHeadersFile } from "../dump/upload/target.ts";
+import { uploadBundle } from "../dump/upload/upload.ts";
+import { UsageError } from "../pipeline/errors.ts";
+import { formatSize } from "../formats/duration.ts";
+import type { Log } from "../system/log.ts";
+import type { DumpWords } from "./dump_words.ts";
+import { oneOf } from "./options.ts";
+
+/** What was decided from the words alone. */
+export interface Sealing {
+  /** End of the file's name. */
+  readonly suffix: string;
+  /** Name of the folder in the archive and of the file, where the form wants its own. */
+  readonly base?: string;
+  readonly encrypted: boolean;
+  /** Whether the k3s script's list of things is gathered, under its names. */
+  readonly scriptLayout: boolean;
+  /** Asks what is to be asked, once, after the gathering. */
+  choose(): Promise<Seal>;
+  /** Sends the file where that was asked for and agreed to. @throws when that fails; the file stays */
+  send(path: string, signal: AbortSignal): Promise<void>;
+  /** What the user must keep, after the file is written; printed on the terminal alone. */
+  notice(): string | undefined;
+}
+
+/** Reads keys and checks everything that can be wrong. @throws {UsageError} */
+export async function planSealing(words: DumpWords, config: DumpConfig | undefined, log: Log): Promise<Sealing> {
+  const mode = words.mode === undefined ? undefined : oneOf("--mode", words.mode, uploadModes);
+  if (mode === "upload") throw new UsageError("--mode upload\nTry: agent dump upload FILE --upload URL");
+  const format = formatOf(words, mode);
+  const layout = oneOf("--layout", words.layout ?? (mode === undefined ? "full" : "k3s"), ["full", "k3s"]);
+  const form = format === "k3s" ? readK3sForm((name) => Deno.env.get(name)) : undefined;
+  const age = format === undefined || format === "age" ? await ageKeys(words, config) : undefined;
+  if (format === "age" && age === undefined) {
+    throw new UsageError("--format age: for whom?\nTry: --recipient age1…, -R FILE or --passphrase");
+  }
+  const upload = uploadWord(words, config, mode, form);
+  const encrypted = age !== undefined || form !== undefined;
+  if (upload !== undefined && !encrypted && words.encrypt) {
+    throw new UsageError("it would be uploaded unencrypted\nTry: --recipient age1…, or --no-encrypt if that is meant");
+  }
+  const talk = openTalk(words.yes === true);
+  const asked: UploadMode = upload === undefined ? "gather" : mode ?? "gather-upload-confirm";
+  requireConsent(asked, talk);
+  if (form !== undefined && asked !== "gather-upload-nometa") k3sSeal(form, { includeSecrets: true }); // tells now that no key is there
+  let agreed = false;
+  let withSecrets = true;
+  return {
+    suffix: (form === undefined ? age ?? plainSeal : { suffix: ".tar.gz" }).suffix,
+    ...(form === undefined ? {} : { base: form.base }),
+    encrypted,
+    scriptLayout: layout === "k3s",
+    choose: async () => {
+      const plan = await planUpload(asked, form === undefined ? withoutSecretsQuestion(talk) : talk);
+      agreed = plan.upload;
+      withSecrets = plan.includeSecrets;
+      return form === undefined ? age ?? plainSeal : k3sSeal(form, { includeSecrets: plan.includeSecrets });
+    },
+    send: async (path, signal) => {
+      if (agreed && upload !== undefined) await sendFile(path, upload, words, log, signal);
+    },
+    notice: () => form === undefined || withSecrets ? undefined : k3sSecretsNotice(form.secrets),
+  };
+}
+
+/** Sends a file that is there. */
+export async function sendFile(
+  path: string,
+  word: string,
+  words: Pick<DumpWords, "uploadHeaders" | "ca">,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  let toldMs = performance.now();
+  await uploadBundle({
+    path,
+    target: await parseUploadTarget(word, path),
+    ...(words.uploadHeaders === undefined ? {} : { headers: readHeadersFile(words.uploadHeaders) }),
+    ...(words.ca === undefined ? {} : { tls: { ca: words.ca } }),
+    onProgress: (done, total) => {
+      if (performance.now() - toldMs < 1_500) return;
+      toldMs = performance.now();
+      log.info(`uploaded ${formatSize(done)} of ${formatSize(total)}`);
+    },
+    note: (text) => log.warning(text),
+    signal,
+  });
+}
+
+function formatOf(words: DumpWords, mode: UploadMode | undefined): "age" | "k3s" | "plain" | undefined {
+  if (!words.encrypt) {
+    if (words.format !== undefined && words.format !== "plain") {
+      throw new UsageError(`--no-encrypt and --format ${words.format} exclude each other`);
+    }
+    return "plain";
+  }
+  if (words.format !== undefined) return oneOf("--format", words.format, ["age", "k3s", "plain"] as const);
+  return mode === undefined ? undefined : "k3s";
+}
+
+async function ageKeys(words: DumpWords, config: DumpConfig | undefined): Promise<Seal | undefined> {
+  const { passphrase, passphraseFile, passphraseEnv } = words;
+  const ways = [passphrase, passphraseFile, passphraseEnv].filter((one) => one !== undefined && one !== false);
+  const own = [...words.recipient ?? [], ...(words.recipientsFile ?? []).flatMap(readRecipientsFile)];
+  if (ways.length > 1 || (ways.length > 0 && own.length > 0)) {
+    throw new UsageError("recipients and passphrases exclude each other\nTry: one of --recipient, -R, --passphrase…");
+  }
+  if (passphraseFile !== undefined) {
+    return ageSeal({ passphrase: await readSecret({ from: "file", path: passphraseFile }) });
+  }
+  if (passphraseEnv !== undefined) {
+    return ageSeal({ passphrase: await readSecret({ from: "environment", name: passphraseEnv }) });
+  }
+  if (passphrase === true) {
+    return ageSeal({ passphrase: await readSecret({ from: "terminal", prompt: "Passphrase: ", twice: true }) });
+  }
+  const recipients = own.length > 0 ? own : config?.recipients ?? [];
+  return recipients.length === 0 ? undefined : ageSeal({ recipients });
+}
+
+function uploadWord(
+  words: DumpWords,
+  config: DumpConfig | undefined,
+  mode: UploadMode | undefined,
+  form: K3sForm | undefined,
+): string | undefined {
+  if (typeof words.upload === "string") return words.upload;
+  if (words.upload === true) {
+    const word = config?.upload ?? form?.uploadUrl;
+    if (word === undefined) throw new UsageError("--upload: where to?\nTry: --upload https://host/folder/");
+    return word;
+  }
+  return mode === undefined || mode === "gather" ? undefined : config?.upload ?? form?.uploadUrl;
+}
+
+function openTalk(yes: boolean): UploadTalk {
+  const interactive = Deno.stdin.isTerminal();
+  return { interactive, yes, ask: askKey };
+}
+
+/** Only the k3s form has secrets to go along. */
+function withoutSecretsQuestion(talk: UploadTalk): UploadTalk {
+  return { ...talk, ask: (question) => /metadata/.test(question) ? Promise.resolve("") : talk.ask(question) };
+}
+
+/** One key on the terminal. */
+async function askKey(question: string): Promise<string> {
+  Deno.stderr.writeSync(new TextEncoder().encode(question));
+  const key = new Uint8Array(16);
+  const count = await Deno.stdin.read(key) ?? 0;
+  return new TextDecoder().decode(key.subarray(0, count)).trim();
+}

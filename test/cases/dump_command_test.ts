@@ -1,0 +1,367 @@
+/** `agent dump` as a program: exit codes, signals, room, names, words; one file or none, never half of one. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { agentCommand } from "../peers/agent.ts";
+import { OpenedDump } from "../peers/opened_dump.ts";
+import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
+import { needs } from "../peers/skip.ts";
+
+interface Place {
+  readonly folder: string;
+  /** Starts `agent dump WORDS` in `folder`. */
+  start(words: readonly string[], env?: Readonly<Record<string, string>>): RunningProgram;
+  run(words: readonly string[], expectCode: number, env?: Readonly<Record<string, string>>): Promise<Ended>;
+  /** An executable script; its path. */
+  script(name: string, text: string): string;
+  /** Names in `folder` that are no scripts. */
+  names(): readonly string[];
+}
+
+interface Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function inPlace(test: (place: Place) => Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync({ prefix: "dump-command-" });
+  const scripts = Deno.makeTempDirSync({ prefix: "dump-scripts-" });
+  const start: Place["start"] = (words, env = {}) => {
+    const { command, args } = agentCommand(["dump", ...words]);
+    return RunningProgram.start(command, args, { cwd: folder, env, name: `agent dump ${words.join(" ")}` });
+  };
+  try {
+    await test({
+      folder,
+      start,
+      run: async (words, expectCode, env) => {
+        await using program = start(words, env);
+        const { code } = await program.waitForExit(20_000);
+        assert.equal(code, expectCode, `${words.join(" ")}\n${program.stdout}${program.stderr}`);
+        return { stdout: program.stdout, stderr: program.stderr };
+      },
+      script: (name, text) => {
+        const path = join(scripts, name);
+        Deno.writeTextFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+        return path;
+      },
+      names: () => [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
+    });
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+    Deno.removeSync(scripts, { recursive: true });
+  }
+}
+
+/** A script that writes its process ids to a file and hangs with a child on its pipe. */
+function hanging(place: Place, pids: string): string {
+  return place.script("hang", `echo begun; sleep 1000 & echo $! >> ${pids}; echo $$ >> ${pids}; sleep 1000`);
+}
+
+async function assertAllEnd(pids: string): Promise<void> {
+  const started = Deno.readTextFileSync(pids).trim().split("\n");
+  assert.ok(started.length >= 2);
+  const alive = (pid: string): boolean => {
+    try {
+      return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+    } catch {
+      return false;
+    }
+  };
+  await waitFor(() => !started.some(alive), "the end of all that was started");
+}
+
+const quick = ["--only", "command/x", "--only", "system/identity"];
+
+Deno.test({
+  name: "agent dump writes one file of its own name, for its owner alone, and speaks the line protocol",
+  ...needs("tar"),
+  fn: () =>
+    inPlace(async (place) => {
+      const words = ["--command", "x=echo hello", ...quick];
+      const { command, args } = agentCommand(["dump", ...words]);
+      const line = ['umask 000; exec "$0" "$@"', command, ...args];
+      await runProgram("sh", ["-c", ...line], { cwd: place.folder });
+      const { stdout, stderr } = await place.run(words, 0);
+      assert.equal(place.names().length, 2, "two runs, two names");
+      for (const name of place.names()) {
+        assert.match(name, /^agent-dump-\d{8}T\d{6}Z-[\w-]+-[0-9a-f]{8}\.tar\.gz$/);
+        assert.equal((Deno.statSync(join(place.folder, name)).mode ?? 0) & 0o777, 0o600);
+      }
+      const lines = stdout.trim().split("\n");
+      assert.match(lines[0]!, /^BEGIN:agent-dump-/);
+      assert.match(lines.at(-1)!, /^OK:agent-dump-/);
+      for (const one of lines) assert.match(one, /^(BEGIN:\S+|PROGRESS:\d+\/2:.*|OK:\S+)$/);
+      assert.match(stderr, /COMPLETE: 2 collectors, .*peak memory/);
+      assert.match(stderr, /NOT ENCRYPTED/);
+      using dump = await OpenedDump.open(join(place.folder, lines.at(-1)!.slice(3)));
+      dump.judge();
+      assert.equal(dump.text("commands/x.txt"), "hello\n");
+      const page = Deno.readTextFileSync(join(dump.folder, "README.html"));
+      assert.match(page, /default-src 'none'/);
+      assert.doesNotMatch(page, /<(script|img|link|iframe|object)|src=|url\(|@import|href="https?:/i);
+    }),
+});
+
+Deno.test({
+  name: "agent dump ends a hanging kubectl at its deadline, keeps what dripped, and says 3",
+  ...needs("tar", "sh"),
+  fn: () =>
+    inPlace(async (place) => {
+      const pids = join(place.folder, "pids");
+      const hang = hanging(place, pids);
+      const drip = place.script("drip", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done");
+      place.script("kubectl", `exec ${hang}`);
+      const env = { PATH: `${hang.slice(0, -5)}:${Deno.env.get("PATH")}`, KUBECONFIG: "/etc/hostname" };
+      const { stdout } = await place.run(
+        [
+          "--command",
+          `drip=${drip}`,
+          "--only",
+          "command/drip",
+          "--only",
+          "kubernetes/cluster",
+          "--timeout",
+          "kubectl=1s",
+          "--timeout",
+          "command/drip=1500ms",
+          "-o",
+          "out.tar.gz",
+        ],
+        3,
+        env,
+      );
+      assert.match(stdout, /^INCOMPLETE:out.tar.gz$/m);
+      using dump = await OpenedDump.open(join(place.folder, "out.tar.gz"));
+      dump.judge();
+      assert.equal(dump.collector("kubernetes/cluster").status, "timeout");
+      assert.equal(dump.collector("command/drip").status, "timeout");
+      assert.match(dump.text("commands/drip.txt"), /^line 1\nline 2\n/);
+      await assertAllEnd(pids);
+    }),
+});
+
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test({
+    name: `agent dump leaves nothing at ${signal}, or a true file with --keep-partial`,
+    ...needs("tar", "sh"),
+    fn: () =>
+      inPlace(async (place) => {
+        const pids = `${place.folder}.pids`;
+        const words = ["--command", `x=${hanging(place, pids)}`, ...quick];
+        try {
+          for (const keep of [false, true]) {
+            Deno.writeTextFileSync(pids, "");
+            await using program = place.start(keep ? [...words, "--keep-partial"] : words);
+            await waitFor(() => Deno.readTextFileSync(pids).split("\n").length > 2, "the hanging command");
+            program.signal(signal);
+            assert.equal((await program.waitForExit()).code, code, program.stderr);
+            await assertAllEnd(pids);
+            assert.equal(place.names().length, keep ? 1 : 0);
+          }
+        } finally {
+          Deno.removeSync(pids);
+        }
+        using dump = await OpenedDump.open(join(place.folder, place.names()[0]!));
+        dump.judge();
+        assert.equal(dump.report.complete, false);
+        assert.equal(dump.text("commands/x.txt"), "begun\n");
+      }),
+  });
+}
+
+Deno.test({
+  name: "agent dump removes what a killed one left, and not what a running one writes",
+  ...needs("sh"),
+  fn: () =>
+    inPlace(async (place) => {
+      const pids = `${place.folder}.pids`;
+      const words = ["--command", `x=${hanging(place, pids)}`, "--only", "command/x"];
+      try {
+        await using killed = place.start(words);
+        await waitFor(() => place.names().length === 1 && exists(pids), "the partial file");
+        await killed.kill();
+        const [left] = place.names();
+        assert.match(left!, /\.partial$/);
+        Deno.removeSync(pids);
+        await using running = place.start(words);
+        await waitFor(() => exists(pids), "the second one");
+        assert.equal(place.names().length, 1);
+        assert.ok(!place.names().includes(left!), "what the killed one left is gone");
+        await place.run(["--only", "system/identity"], 0);
+        assert.equal(place.names().filter((name) => name.endsWith(".partial")).length, 1);
+        running.signal("SIGINT");
+        await running.waitForExit();
+        const pid = Deno.readTextFileSync(pids).trim().split("\n");
+        assert.ok(pid.length > 0);
+      } finally {
+        for (const name of [pids]) if (exists(name)) Deno.removeSync(name);
+      }
+    }),
+});
+
+Deno.test({
+  name: "agent dump without room says where and how much, and leaves nothing",
+  ...needs("root", "mount", "umount"),
+  fn: () =>
+    inPlace(async (place) => {
+      const small = join(place.folder, "small");
+      Deno.mkdirSync(small);
+      Deno.writeTextFileSync(join(place.folder, "noise"), noise(20));
+      await runProgram("mount", ["-t", "tmpfs", "-o", "size=2m", "none", small]);
+      try {
+        const words = ["--only", "system/identity"];
+        const output = await place.run([...words, "-o", join(small, "out")], 1);
+        assert.match(output.stderr, /small\/out": about .*bytes\) are needed, .*bytes\) are free\nTry: --max-size/);
+        const work = await place.run([...words, "-o", "out"], 1, { TMPDIR: small });
+        assert.match(work.stderr, /small" \(TMPDIR\): about .* are needed/);
+        assert.deepEqual([...Deno.readDirSync(small)], []);
+        await runProgram("mount", ["-o", "remount,size=5m", small]);
+        const include = ["--include", join(place.folder, "noise"), "--only", "files/*"];
+        const written = await place.run([...include, "-o", join(small, "out")], 1);
+        assert.match(written.stderr, /Cannot write ".*small\/out": .*space.*; \d+ bytes are needed, \d+ were free/is);
+        const kept = await place.run([...include, "-o", "out"], 1, { TMPDIR: small });
+        assert.match(kept.stderr, /Cannot keep what is gathered in folder ".*small"/);
+        assert.deepEqual([...Deno.readDirSync(small)], []);
+      } finally {
+        await runProgram("umount", [small]);
+      }
+      assert.deepEqual(place.names(), ["noise", "small"]);
+    }),
+});
+
+Deno.test({
+  name: "agent dump streams to stdout with nothing else on it",
+  ...needs("tar", "gzip"),
+  fn: () =>
+    inPlace(async (place) => {
+      const { command, args } = agentCommand(["dump", ...quick, "--command", "x=echo hi", "-o", "-"]);
+      await runProgram("sh", ["-c", '"$0" "$@" > ../out.tgz && mv ../out.tgz out.tgz', command, ...args], {
+        cwd: place.folder,
+      });
+      using dump = await OpenedDump.open(join(place.folder, "out.tgz"));
+      dump.judge();
+      assert.equal(dump.text("commands/x.txt"), "hi\n");
+    }),
+});
+
+Deno.test({
+  name: "agent dump of another root holds its size to the byte, and needs no hostname",
+  ...needs("tar"),
+  fn: () =>
+    inPlace(async (place) => {
+      const root = join(place.folder, "root");
+      Deno.mkdirSync(join(root, "var/log"), { recursive: true });
+      Deno.mkdirSync(join(root, "etc"));
+      Deno.writeTextFileSync(join(root, "etc/hostname"), "\n");
+      const lines = Array.from({ length: 40_000 }, (_, i) => `Nov 20 20:00:00 app[1]: ${i} ${Math.sin(i)}\n`).join("");
+      Deno.writeTextFileSync(join(root, "var/log/app.log"), lines);
+      await place.run(["--root", root, "--max-size", "100KiB", "-o", "out.tar.gz"], 0);
+      assert.ok(Deno.statSync(join(place.folder, "out.tar.gz")).size <= 102_400);
+      using dump = await OpenedDump.open(join(place.folder, "out.tar.gz"));
+      dump.judge();
+      assert.equal(dump.report.nodes[0]!.id, "node");
+      const log = dump.text("logs/var/log/app.log");
+      assert.match(log, /^--- trimmed \d+ bytes, \d+ lines before Nov 20 20:00:00 ---\n/);
+      assert.ok(log.endsWith(lines.slice(-40)), "the newest line is there");
+    }),
+});
+
+Deno.test("agent dump finds mistakes in its words before it gathers", () =>
+  inPlace(async (place) => {
+    const touched = join(place.folder, "touched");
+    const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+      [["--only", "nonsense"], /"nonsense" names no collector/],
+      [["--timeout", "kubectl=soon"], /--timeout: "soon" is not a duration/],
+      [["--since", "yesterday"], /--since: "yesterday" is no time/],
+      [["--max-size", "1KiB"], /holds no report/],
+      [["--jobs", "0"], /--jobs/],
+      [["--recipient", "age1nonsense"], /recipient/],
+      [["--recipient", "age1x", "--passphrase-env", "P"], /exclude each other/],
+      [["--upload", "http://127.0.0.1:9/", "--yes"], /unencrypted/],
+      [["--upload", "http://127.0.0.1:9/", "--no-encrypt"], /--yes/],
+      [["--no-redact"], /UNREDACTED|unredacted/],
+      [["--pattern", "("], /pattern/],
+      [["nonsense"], /nothing that agent dump does/],
+      [["upload", "no-such-file"], /where to/],
+    ];
+    for (const [words, message] of wrong) {
+      const { stderr } = await place.run([...words, "--command", `x=touch ${touched}`], 2);
+      assert.match(stderr, message);
+    }
+    Deno.writeTextFileSync(join(place.folder, "mine"), "mine");
+    assert.match((await place.run([...quick, "--command", "x=true", "-o", "mine"], 2)).stderr, /--force/);
+    assert.deepEqual(place.names(), ["mine"]);
+  }));
+
+Deno.test("agent dump --list and --dry-run tell, and run nothing", () =>
+  inPlace(async (place) => {
+    const touched = join(place.folder, "touched");
+    const words = ["--command", `x=touch ${touched}`];
+    const list = await place.run([...words, "--list"], 0);
+    assert.match(list.stdout, /^\* command\/x +command of the configuration/m);
+    const dry = await place.run([...words, "--dry-run"], 0);
+    assert.match(dry.stdout, new RegExp(`^command/x\n  run touch ${touched}$`, "m"));
+    const skipped = await place.run([...words, "--dry-run", "--skip", "command", "--skip", "logs"], 0);
+    assert.doesNotMatch(skipped.stdout, /command\/x|^logs/m);
+    const schema = JSON.parse((await place.run(["--schema"], 0)).stdout);
+    assert.ok("formatVersion" in schema.properties && schema.required.includes("complete"));
+    assert.deepEqual(place.names(), []);
+  }));
+
+Deno.test("agent dump says UNREDACTED in the name of a dump that is", () =>
+  inPlace(async (place) => {
+    await place.run([...quick, "--command", "x=true", "--no-redact", "--yes-i-know-it-is-unredacted"], 0);
+    assert.match(place.names()[0]!, /UNREDACTED/);
+  }));
+
+Deno.test({
+  name: "agent dump encrypts to a recipient; age opens it",
+  ...needs("age", "age-keygen", "tar", "sh"),
+  fn: () =>
+    inPlace(async (place) => {
+      const { stdout } = await runProgram("age-keygen", [], {});
+      Deno.writeTextFileSync(join(place.folder, "key"), stdout);
+      const recipient = /age1\w+/.exec(stdout)![0];
+      await place.run([...quick, "--command", "x=echo hi", "--recipient", recipient, "-o", "out.age"], 0);
+      const script = "age --decrypt --identity key out.age > out.tar.gz";
+      await runProgram("sh", ["-c", script], { cwd: place.folder });
+      using dump = await OpenedDump.open(join(place.folder, "out.tar.gz"));
+      dump.judge();
+    }),
+});
+
+Deno.test({
+  name: "agent dump reads its section of the configuration, and goes on without a usable one",
+  ...needs("tar"),
+  fn: () =>
+    inPlace(async (place) => {
+      const config = join(place.folder, "agent.yaml");
+      Deno.writeTextFileSync(
+        config,
+        "sources: { in: { type: stdin } }\nsinks: { out: { type: stdout } }\ndump:\n" +
+          `  folder: ${place.folder}\n  commands: { modem: [echo, two words] }\n  profile: speed\n`,
+      );
+      await place.run(["--config", config, "--only", "command", "--only", "agent"], 0);
+      const name = place.names().find((one) => one.endsWith(".tar.gz"))!;
+      using dump = await OpenedDump.open(join(place.folder, name));
+      assert.equal(dump.text("commands/modem.txt"), "two words\n");
+      assert.equal(dump.report.profile, "speed");
+      Deno.writeTextFileSync(config, "dump: { profile: fast }\n");
+      await place.run(["--config", config], 2);
+    }),
+});
+
+/** Text that shrinks little. */
+function noise(mebibytes: number): string {
+  const line = (i: number): string => `${i} ${Math.sin(i)}${Math.cos(i)}${Math.sin(i * 0.7)}\n`;
+  return Array.from({ length: mebibytes * 16_384 }, (_, i) => line(i)).join("");
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
