@@ -316,6 +316,19 @@ filesCase(
   },
 );
 
+filesCase("8: what was unread when a file was truncated, and in no copy, is said and counted", async (folder, base) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 100)) + "half of a line");
+  const reader = new Reader(folder, { ...base, tuning: { departedMs: 200 } });
+  await reader.expect(numbered(0, 100));
+  Deno.truncateSync(path);
+  append(path, "new\n");
+  await reader.expect([...numbered(0, 100), "new"]);
+  await reader.until(() => reader.events.some(({ kind }) => kind === "lost"));
+  assert.deepEqual(reader.source.drops?.().get("lost"), { records: 0, bytes: "half of a line".length });
+  await reader.stop();
+});
+
 filesCase("9: a hole of NULs is skipped and said", async (folder, base) => {
   const path = join(folder, "a.log");
   const file = Deno.openSync(path, { write: true, create: true }); // no append: goes on at its own offset

@@ -38,7 +38,11 @@ export class Contents {
   /** Looks at all that wait again, and forgets what departed long ago. */
   reconsiderAll(nowMs: number): void {
     for (const file of this.#ledger.files.values()) if (file.state === "waiting") this.reconsider(file, nowMs);
-    this.#departed.expire(nowMs);
+    for (const { mark: { path, offset }, unreadBytes } of this.#departed.expire(nowMs)) {
+      const text = `"${path}" was truncated with at least ${unreadBytes} bytes behind offset ${offset} unread, ` +
+        "and no copy of them turned up";
+      this.#ledger.say("lost", "warning", path, text, unreadBytes);
+    }
   }
 
   /** What an open file is that was not looked at yet. `startAtEnd`: it was there at the very first start. */
@@ -85,7 +89,7 @@ export class Contents {
       file.path,
       `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
     );
-    this.depart(file.key, { ...mark, path: file.path }, nowMs + departedMs);
+    this.depart(file.key, { ...mark, path: file.path }, nowMs + this.#tuning.departedMs);
     this.#searchCopies(file, mark, nowMs);
   }
 
@@ -175,15 +179,15 @@ export class Contents {
       file.path,
       `"${file.path}" was truncated or replaced after offset ${mark.offset}: read from the beginning`,
     );
-    this.depart(file.key, mark, nowMs + departedMs);
+    this.depart(file.key, mark, nowMs + this.#tuning.departedMs, Math.max(0, file.seenBytes - mark.offset));
     file.restart();
     for (const other of this.#ledger.files.values()) if (other.state === "waiting") this.reconsider(other, nowMs);
     this.#searchCopies(file, mark, nowMs);
   }
 
   /** Remembers a content that is no longer where it was: a copy of it may turn up. */
-  depart(key: string, mark: FileMark, untilMs: number): void {
-    this.#departed.add(key, mark, untilMs);
+  depart(key: string, mark: FileMark, untilMs: number, unreadBytes = 0): void {
+    this.#departed.add({ key, mark, unreadBytes, untilMs });
     for (const file of this.#ledger.files.values()) {
       if (file.state === "waiting" && file.isOpen && isDelivered(file, key, mark.offset)) this.#passOver(file);
     }
@@ -202,6 +206,3 @@ export class Contents {
     this.#follow(file);
   }
 }
-
-/** How long a content that departed is remembered. */
-export const departedMs = 60_000;

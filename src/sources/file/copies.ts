@@ -4,13 +4,23 @@ import { type FileMark, isContentOf, isCopyOf, markerAt } from "./identity.ts";
 import { isRotatedName } from "./rotated_name.ts";
 import type { TailedFile } from "./tailed_file.ts";
 
+/** A content that is no longer where it was. */
+export interface Departure {
+  readonly key: string;
+  readonly mark: FileMark;
+  /** At least so many bytes behind the mark were not read. */
+  readonly unreadBytes: number;
+  /** When it is forgotten, on the clock of `performance.now()`. */
+  readonly untilMs: number;
+}
+
 /** Contents that are no longer where they were, truncated or gone: a copy of them may turn up. */
 export class Departures {
-  #all: { readonly key: string; readonly mark: FileMark; readonly untilMs: number }[] = [];
+  #all: Departure[] = [];
 
-  /** Remembers a content until `untilMs`. One of which nothing is known could not be recognized. */
-  add(key: string, mark: FileMark, untilMs: number): void {
-    if (mark.fingerprint.length > 0) this.#all.push({ key, mark, untilMs });
+  /** Remembers a content. One of which nothing is known cannot be recognized: it is there for its unread bytes alone. */
+  add(departure: Departure): void {
+    if (departure.mark.fingerprint.length > 0 || departure.unreadBytes > 0) this.#all.push(departure);
   }
 
   /** The mark of the content that is now in the open file `file`, no longer remembered. */
@@ -22,9 +32,12 @@ export class Departures {
     return found?.mark;
   }
 
-  /** Forgets what is too old. */
-  expire(nowMs: number): void {
+  /** Forgets what is too old; the result is what had unread bytes. */
+  expire(nowMs: number): readonly Departure[] {
+    if (this.#all.every(({ untilMs }) => untilMs > nowMs)) return [];
+    const old = this.#all.filter(({ untilMs }) => untilMs <= nowMs);
     this.#all = this.#all.filter(({ untilMs }) => untilMs > nowMs);
+    return old.filter(({ unreadBytes }) => unreadBytes > 0);
   }
 }
 

@@ -9,7 +9,7 @@ export interface JoinRules {
   readonly continuePattern: Pattern | undefined;
 }
 
-/** @throws when there is no pattern, or one cannot be read */
+/** The patterns of `options`, compiled. @throws when there is none, or one cannot be read */
 export function compileJoinRules({ startPattern, continuePattern }: MultilineOptions): JoinRules {
   if (startPattern === undefined && continuePattern === undefined) {
     throw new RangeError("Cannot join lines: neither startPattern nor continuePattern is set");

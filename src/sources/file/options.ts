@@ -87,6 +87,8 @@ export interface FileTuning {
   readonly graceMs: number;
   /** How long a file that looks like the copy of another waits for that one to be truncated. */
   readonly copyWaitMs: number;
+  /** How long a content that was truncated or vanished is remembered, for a copy of it to turn up. */
+  readonly departedMs: number;
   /** A position whose file was never seen for so long is forgotten. */
   readonly forgetMs: number;
   /** Files open at the same time; idle ones are closed first. Default: half of what the process may open, 8,192 at most. */
@@ -103,6 +105,7 @@ export const defaultTuning: FileTuning = {
   sweepMs: 1_000,
   graceMs: 5_000,
   copyWaitMs: 5_000,
+  departedMs: 60_000,
   forgetMs: 24 * 3_600_000,
   maxOpenFiles: 8_192,
   blockBytes: 256 * 1_024,

@@ -15,7 +15,7 @@ import { dirname } from "node:path";
 import type { Position } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
-import { Contents, departedMs } from "./contents.ts";
+import { Contents } from "./contents.ts";
 import { fileKey } from "./identity.ts";
 import { Ledger } from "./ledger.ts";
 import { OpenFiles } from "./open_files.ts";
@@ -141,7 +141,7 @@ export class Roster implements Disposable {
     this.#ledger.drop(file);
     if (file.state === "ignored") return;
     this.#ledger.change(file.key, null);
-    this.contents.depart(file.key, file.mark, nowMs + departedMs);
+    this.contents.depart(file.key, file.mark, nowMs + this.#tuning.departedMs);
     this.#ledger.say("removed", "info", file.path, `"${file.path}" is gone, read to its end at offset ${file.offset}`);
   }
 

@@ -1,7 +1,7 @@
 /** What lies beside a file: where rotation moved it, and contents that came and went between two looks. */
 import { basename, dirname, join } from "node:path";
 import { type Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
-import { fileKey, type FileMark } from "./identity.ts";
+import { fileKey, type FileMark, isContentOf } from "./identity.ts";
 import { isRotatedName } from "./rotated_name.ts";
 import type { TailedFile } from "./tailed_file.ts";
 
@@ -84,16 +84,49 @@ export class Surroundings {
       const info = files.get(last.key)?.look();
       return info === undefined ? last.mtimeMs : timeOf(info);
     }
-    if (known.get(key)?.path === path) return undefined;
-    // Several contents of a path may not be done with at a kill: what is older than the youngest of them was not missed.
+    return this.#youngestKnown(path, key, known);
+  }
+
+  /**
+   * When the youngest content that was being read from `path` at the last stop was last written to, wherever it is now;
+   * undefined when it is still at `path`, or nowhere. Several may not have been done with at a kill, and what is older than
+   * the youngest of them was not missed. An inode proves nothing: it may have been truncated, or be another file's by now.
+   */
+  #youngestKnown(path: string, key: string, known: ReadonlyMap<string, FileMark>): number | undefined {
     let youngestMs: number | undefined;
     for (const [other, mark] of known) {
-      if (other === key || mark.path !== path) continue;
-      const place = this.locate(other, path, realPath(path));
-      const placeInfo = place === undefined ? undefined : statIfThere(place);
-      if (placeInfo !== undefined) youngestMs = Math.max(youngestMs ?? 0, timeOf(placeInfo));
+      if (mark.path !== path || mark.fingerprint.length === 0) continue;
+      const place = this.#placeOf(other, mark);
+      if (place === undefined) continue;
+      if (other === key && fileKey(place.info) === key) return undefined;
+      youngestMs = Math.max(youngestMs ?? 0, timeOf(place.info));
     }
     return youngestMs;
+  }
+
+  /** Where a content is now: under its inode, or in a copy beside. */
+  #placeOf(key: string, mark: FileMark): FoundPath | undefined {
+    const location = realPath(mark.path);
+    const path = this.locate(key, mark.path, location);
+    const info = path === undefined ? undefined : statIfThere(path);
+    const places = path === undefined || info === undefined ? [] : [{ path, info }];
+    return [...places, ...this.siblings(mark.path, dirname(location))].find((place) =>
+      place.info.size >= mark.offset && holds(place.path, mark)
+    );
+  }
+}
+
+/** Whether the content of `mark` is in the file at `path`. */
+function holds(path: string, mark: FileMark): boolean {
+  try {
+    using file = Deno.openSync(path);
+    return isContentOf(mark, (offset, length) => {
+      const bytes = new Uint8Array(length);
+      file.seekSync(offset, Deno.SeekMode.Start);
+      return bytes.subarray(0, length === 0 ? 0 : file.readSync(bytes) ?? 0);
+    });
+  } catch {
+    return false; // gone by now, or not for us to read
   }
 }
 

@@ -191,7 +191,7 @@ export class TailedFile {
     const { length, hash } = this.#fingerprint;
     const same = end >= lead && hash53(block.bytes, lead - proof, lead) === this.#marker &&
       (length <= this.#offset || end >= length && hash53(block.bytes, 0, length) === hash);
-    this.seenBytes = from + end;
+    if (same) this.seenBytes = from + end;
     return { from, lead, end, same };
   }
 

@@ -81,7 +81,7 @@ export class Share {
   }
 }
 
-/** @throws {Refusal} 413 when the sender says that the body is too long */
+/** Looks at the length that the sender names. @throws {Refusal} 413 when it is too long */
 export function checkLength(message: IncomingMessage, maxBytes: number): void {
   if (Number(message.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
 }
