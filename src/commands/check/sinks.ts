@@ -4,6 +4,7 @@ import { lookup } from "node:dns/promises";
 import project from "../../../deno.json" with { type: "json" };
 import type {
   AgentConfig,
+  NetworkSinkConfig,
   RelpSinkConfig,
   SinkConfig,
   StreamSinkConfig,
@@ -26,14 +27,11 @@ export async function checkSinks(config: AgentConfig, signal: AbortSignal): Prom
 
 async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal): Promise<readonly Finding[]> {
   switch (sink.type) {
-    case "relp": {
-      const resolution = await checkName(`${subject}.target`, sink, signal);
-      if (resolution?.severity === "error") return [resolution];
-      return [...(resolution === undefined ? [] : [resolution]), await checkRelp(subject, sink, signal)];
-    }
+    case "relp":
+      return await eachTarget(sink, (one) => checkRelpTarget(subject, one, signal));
     case "syslog":
     case "stream":
-      return await checkNetwork(subject, sink, signal);
+      return await eachTarget(sink, (one) => checkNetwork(subject, one, signal));
     case "exec":
       return [fine(subject, `runs ${sink.command}`)];
     case "file": {
@@ -44,6 +42,25 @@ async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal)
     case "stdout":
       return [fine(subject, "writes to the standard output")];
   }
+}
+
+/** Looks at every server of a sink, not at the one alone that would be used now. */
+async function eachTarget<S extends NetworkSinkConfig>(
+  sink: S,
+  check: (sink: S) => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const others = (sink.fallbacks ?? []).map(({ host, port }) => ({ ...sink, host, port }));
+  return (await Promise.all([sink, ...others].map(check))).flat();
+}
+
+async function checkRelpTarget(
+  subject: string,
+  sink: RelpSinkConfig,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const resolution = await checkName(`${subject}.target`, sink, signal);
+  if (resolution?.severity === "error") return [resolution];
+  return [...(resolution === undefined ? [] : [resolution]), await checkRelp(subject, sink, signal)];
 }
 
 /** Reaches a peer that never answers: the connection, and for TLS the proof of who it is. UDP tells nothing. */
