@@ -23,6 +23,8 @@ export interface CollectingOptions {
   readonly deadlineMs?: number;
   /** The most that is kept of one artifact; all is read. Default 8 MiB. */
   readonly keepBytes?: number;
+  /** Called after each chunk of a content. */
+  readonly onChunk?: (path: string) => void;
 }
 
 /** Asks whether it skips, makes its plan, and reads all that it gives. */
@@ -56,6 +58,7 @@ export async function collect(
       let text = "";
       texts.set(artifact.path, text);
       for await (const chunk of artifact.content) {
+        options.onChunk?.(artifact.path);
         if (text.length < keepBytes) texts.set(artifact.path, text += decoder.decode(chunk, { stream: true }));
       }
     }
