@@ -33,19 +33,41 @@ export function parseContainerLine(
   return format === "cri" ? parseCri(line) : parseDocker(line);
 }
 
+/** Looks at bytes alone: this is done for every line. */
 function parseCri(line: Uint8Array): ContainerLine | undefined {
-  const afterTime = line.indexOf(space);
-  const afterStream = line.indexOf(space, afterTime + 1);
-  if (afterTime < 0 || afterTime > longestTime || afterStream !== afterTime + 1 + streamLength) return undefined;
-  const stream = decoder.decode(line.subarray(afterTime + 1, afterStream));
-  if (stream !== "stdout" && stream !== "stderr") return undefined;
-  if (!timeStamp.test(decoder.decode(line.subarray(0, afterTime)))) return undefined;
+  const afterTime = timeEnd(line);
+  if (afterTime < 0 || line[afterTime + 7] !== space) return undefined;
+  const stream = startsWith(line, afterTime + 1, stdout)
+    ? "stdout"
+    : startsWith(line, afterTime + 1, stderr)
+    ? "stderr"
+    : undefined;
   // The tag may have parts to come (`F:x`); the first letter is what is fixed. A message may be empty, and its space too.
-  const tagEnd = line.indexOf(space, afterStream + 1);
-  const tag = decoder.decode(line.subarray(afterStream + 1, tagEnd < 0 ? line.length : tagEnd)).split(":")[0];
-  if (tag !== "F" && tag !== "P") return undefined;
+  const tagAt = afterTime + 8;
+  const tag = line[tagAt];
+  const behind = line[tagAt + 1];
+  if (stream === undefined || tag !== full && tag !== part) return undefined;
+  if (behind !== undefined && behind !== space && behind !== colon) return undefined;
+  const tagEnd = behind === space ? tagAt + 1 : line.indexOf(space, tagAt);
   const message = tagEnd < 0 ? line.subarray(line.length) : line.subarray(tagEnd + 1);
-  return { message, stream, partial: tag === "P" };
+  return { message, stream, partial: tag === part };
+}
+
+/** Index of the space behind the time of RFC 3339 that the line begins with; -1 where there is none. */
+function timeEnd(line: Uint8Array): number {
+  const end = line.indexOf(space);
+  if (end < shortestTime || end > longestTime) return -1;
+  for (let i = 0; i < timeShape.length; i++) {
+    const wanted = timeShape[i]!;
+    const byte = line[i]!;
+    if (wanted === digit ? byte < 0x30 || byte > 0x39 : byte !== wanted) return -1;
+  }
+  return end;
+}
+
+function startsWith(line: Uint8Array, at: number, word: Uint8Array): boolean {
+  for (let i = 0; i < word.length; i++) if (line[at + i] !== word[i]) return false;
+  return true;
 }
 
 function parseDocker(line: Uint8Array): ContainerLine | undefined {
@@ -63,10 +85,16 @@ function parseDocker(line: Uint8Array): ContainerLine | undefined {
   return { message, stream: typeof stream === "string" ? stream : "", partial: !whole };
 }
 
-const timeStamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-const longestTime = 35;
-const streamLength = "stdout".length;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
+const digit = 0x30;
+const timeShape = encoder.encode("0000-00-00T00:00:00");
+const shortestTime = timeShape.length + 1;
+const longestTime = timeShape.length + ".123456789+00:00".length;
+const stdout = encoder.encode("stdout");
+const stderr = encoder.encode("stderr");
+const full = 0x46;
+const part = 0x50;
+const colon = 0x3a;
 const space = 0x20;
 const openBrace = 0x7b;
