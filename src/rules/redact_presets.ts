@@ -38,7 +38,8 @@ const secrets: readonly PresetPattern[] = [
   },
   {
     name: "option",
-    regex: String.raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}[[:space:]]+([^-[:space:]][^[:space:]]*)`,
+    regex: String
+      .raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}[[:space:]]+(?:"([^"]+)|'([^']+)|([^-[:space:]"'][^[:space:]]*))`,
   },
   {
     name: "authorization",

@@ -183,7 +183,8 @@ export class AddressScan {
     const before = start > from ? bytes[start - 1]! : 32;
     const behind = stop < end ? bytes[stop]! : 32;
     if (isAlnum(before) || before === 95 || isAlnum(behind) || behind === 95) return undefined;
-    const address = parseIpv6(latin1(bytes, start, stop));
+    const text = latin1(bytes, start, stop);
+    const address = text.length < 6 && !/\d/.test(text) ? undefined : parseIpv6(text); // `a::b` is a name in a program
     if (address === undefined || isMeaningless(address)) return undefined;
     return { start, end: stop, mask: this.#addressMask(address, networkBits(bytes, stop, end)), rule: "ipv6" };
   }

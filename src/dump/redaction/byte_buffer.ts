@@ -17,7 +17,8 @@ export class ByteBuffer {
     if (size < 48) {
       // A loop is faster than a view for the short pieces between two finds.
       const bytes = this.bytes;
-      for (let i = start, to = this.length; i < end; i++, to++) bytes[to] = from[i]!;
+      const shift = this.length - start;
+      for (let i = start; i < end; i++) bytes[i + shift] = from[i]!;
     } else {
       this.bytes.set(start === 0 && end === from.length ? from : from.subarray(start, end), this.length);
     }

@@ -66,6 +66,7 @@ export class SecretRules {
   find(bytes: Uint8Array, start: number, end: number, toEnd = false): readonly Find[] {
     const finds: Find[] = [];
     const spans: number[] = [];
+    const isJson = bytes[start] === 123;
     for (const rule of this.#rules) {
       if (!rule.pattern.test(bytes, start, end)) continue;
       spans.length = 0;
@@ -75,7 +76,9 @@ export class SecretRules {
         const certain = !complete && i === spans.length - 2;
         if (isMask(bytes, from, spans[i + 1]!)) continue;
         if (!certain && rule.accept?.(bytes, from, spans[i + 1]!, start, end) === false) continue;
-        const stop = stretched(rule.name, bytes, start, from, spans[i + 1]!, end, toEnd);
+        const within = isJson && rule.name !== "assignment" ? endOfQuoted(bytes, from, spans[i + 1]!) : spans[i + 1]!;
+        const stop = stretched(rule.name, bytes, start, from, within, end, toEnd);
+        if (stop <= from) continue;
         finds.push({ start: from, end: stop, rule: rule.name, mask: rule.replacement ?? hidden(bytes, from) });
       }
     }
@@ -99,6 +102,15 @@ function automatonOf(sources: readonly string[]): ReturnType<typeof compileAny> 
       each.some((a) => a.test(bytes, start, end));
     return { test } as ReturnType<typeof compileAny>;
   }
+}
+
+/** In a line that is JSON, nothing goes on over a quote, or the backslashes before it. */
+function endOfQuoted(bytes: Uint8Array, start: number, end: number): number {
+  const quote = bytes.subarray(start, end).indexOf(34);
+  if (quote < 0) return end;
+  let stop = start + quote;
+  while (stop > start && bytes[stop - 1] === backslash) stop--;
+  return stop;
 }
 
 /** Where a find really ends: a PEM before the backslashes of a quote, an unquoted value behind the commas within it. */
