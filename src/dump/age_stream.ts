@@ -23,11 +23,10 @@ export async function* encryptStream(key: Uint8Array, plain: AsyncIterable<Uint8
   const counter = new ChunkCounter();
   for await (const { bytes, last } of inChunks(plain, streamChunkBytes)) {
     const cipher = createCipheriv("chacha20-poly1305", key, counter.next(last), { authTagLength: streamTagBytes });
-    const sealed = new Uint8Array(bytes.length + streamTagBytes);
-    sealed.set(cipher.update(bytes));
+    // Two pieces: joining them would copy everything once more.
+    yield cipher.update(bytes);
     cipher.final();
-    sealed.set(cipher.getAuthTag(), bytes.length);
-    yield sealed;
+    yield cipher.getAuthTag();
   }
 }
 
@@ -51,7 +50,7 @@ function decryptChunk(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): U
   const cipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: streamTagBytes });
   cipher.setAuthTag(sealed.subarray(sealed.length - streamTagBytes));
   try {
-    const plain = new Uint8Array(cipher.update(sealed.subarray(0, sealed.length - streamTagBytes)));
+    const plain = cipher.update(sealed.subarray(0, sealed.length - streamTagBytes));
     cipher.final();
     return plain;
   } catch {

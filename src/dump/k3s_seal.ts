@@ -4,10 +4,10 @@
  */
 import { constants, createCipheriv, publicEncrypt } from "node:crypto";
 import { join } from "node:path";
-import { createGzip } from "node:zlib";
-import { createTarPacker } from "modern-tar";
+import { encodeTarHeader, tarEndBytes, tarPaddingBytes } from "../formats/tar.ts";
 import { failure, UsageError } from "../pipeline/errors.ts";
 import { removeIfThere, writeAllSync } from "../system/atomic_file.ts";
+import { gzip } from "./gzip_stream.ts";
 import { encodeK3sSecrets, type K3sForm, k3sIntegrity, k3sMembers } from "./k3s_form.ts";
 import type { Seal } from "./seal.ts";
 
@@ -83,26 +83,18 @@ function memberOf(name: string, bytes: Uint8Array): Member {
   return { name, sizeBytes: bytes.length, content: ReadableStream.from([bytes]) };
 }
 
-/** A tar.gz of members; random bytes do not shrink, and the quickest level makes them 6 % longer: stored as they are. */
-async function* packGzip(members: readonly Member[]): AsyncGenerator<Uint8Array> {
-  const { readable, controller } = createTarPacker();
-  const packed = (async (): Promise<void> => {
+/** A tar.gz of members: random bytes do not shrink, and the quickest level makes them 6 % longer, so they are stored. */
+function packGzip(members: readonly Member[]): AsyncIterable<Uint8Array> {
+  const modified = new Date();
+  async function* archive(): AsyncGenerator<Uint8Array> {
     for (const { name, sizeBytes, content } of members) {
-      const writer = controller.add({ name, size: sizeBytes, type: "file", mode: 0o600 }).getWriter();
-      for await (const bytes of content) await writer.write(bytes);
-      await writer.close();
+      yield encodeTarHeader({ name, sizeBytes, mode: 0o600, modified });
+      yield* content;
+      yield new Uint8Array(tarPaddingBytes(sizeBytes));
     }
-    controller.finalize();
-  })().catch((error) => controller.error(error));
-  const gzip = createGzip({ level: 0 });
-  const fed = (async (): Promise<void> => {
-    for await (const bytes of readable) {
-      if (!gzip.write(bytes)) await new Promise((resolve) => gzip.once("drain", resolve));
-    }
-    gzip.end();
-  })().catch((error) => gzip.destroy(error instanceof Error ? error : new Error(String(error))));
-  for await (const bytes of gzip) yield bytes as Uint8Array;
-  await Promise.all([packed, fed]);
+    yield new Uint8Array(tarEndBytes);
+  }
+  return gzip(archive(), 0);
 }
 
 /** A file of this process alone: its name is removed at once, so that a crash leaves nothing. */
