@@ -92,7 +92,7 @@ function gatherOptions(command: Command): void {
     .option("--process <name>", "look at these processes closely; repeatable", collectValues)
     .option("--metrics <url>", "read a page of metrics; repeatable", collectValues)
     .option("--command <name=words>", "run a command, words by spaces, no shell; repeatable", collectValues)
-    .option("--nodes <list>", "more machines: ssh names or http(s):// addresses of agents, by commas")
+    .option("--nodes <list>", "not this machine but these, by commas: ssh names, or http(s):// addresses of agents")
     .option("--root <dir>", "look at a tree below DIR instead of this machine; runs no commands", "/");
 }
 
@@ -118,8 +118,8 @@ function sealOptions(command: Command): void {
     .option("--layout <form>", "full, or k3s: what that script gathers, under its names")
     .option("--mode <mode>", "as the k3s script: gather, gather-upload, gather-upload-confirm, gather-upload-nometa")
     .option("--upload [url]", "send it: https://… (PUT), tus+https://… (resumable), or @FILE with such a URL")
-    .option("--upload-headers <file>", "request headers, one per line")
-    .option("--ca <file>", "CA certificates of the upload's server")
+    .option("--upload-headers <file>", "request headers of the upload and of --nodes, one per line")
+    .option("--ca <file>", "CA certificates of the upload's server and of --nodes")
     .option("--yes", "upload without asking");
 }
 
@@ -162,4 +162,9 @@ export function momentOf(option: string, text: string | undefined): Date | undef
     throw new UsageError(`${option}: "${text}" is no time\nTry: 2h (ago), or 2026-11-20T20:00:00Z`);
   }
   return date;
+}
+
+/** Whether the bundle goes to stdout, and nothing else may. */
+export function toStdout(words: DumpWords): boolean {
+  return words.output === "-";
 }

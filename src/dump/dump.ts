@@ -35,7 +35,7 @@ export interface DumpOptions {
   readonly id: string;
   /** Folder in the archive. */
   readonly base: string;
-  /** Folder of this machine below `nodes/`; redacted and safe. */
+  /** Folder of this machine below `nodes/`; redacted and safe. Nothing of it is in a dump without collectors. */
   readonly nodeId: string;
   readonly collectors: readonly Collector[];
   readonly analysers: readonly Analyser[];
@@ -57,7 +57,7 @@ export interface DumpOptions {
   /** When stopped: write what is there. */
   readonly keepPartial: boolean;
   /** Evidence of other machines, gathered at the same time. */
-  readonly others?: (store: Omit<StoreOptions, "redactor">, signal: AbortSignal) => Promise<readonly NodeEvidence[]>;
+  readonly others?: (store: StoreOptions, signal: AbortSignal) => Promise<readonly NodeEvidence[]>;
   /** Asked once, after the gathering. */
   chooseSeal(): Promise<Seal>;
   readonly signal: AbortSignal;
@@ -86,7 +86,7 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   others.catch(() => {}); // awaited below; it must not end the process before that
   const gathered = await gather({ ...gatherOptions(options), store }, options.signal);
   const own: NodeEvidence = { id: options.nodeId, collectors: await heldCollectors(gathered, store), findings: [] };
-  const nodes = [own, ...await others];
+  const nodes = [...(gathered.length === 0 && options.others !== undefined ? [] : [own]), ...await others];
   goOn(options);
   progress.phase("checking that nothing secret is left");
   await dropLeaks(nodes, redactor);

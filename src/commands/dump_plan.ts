@@ -1,0 +1,95 @@
+/** What `agent dump` would run: from words and configuration, before anything is done. */
+import type { AgentConfig } from "../config/config.ts";
+import type { Collector } from "../dump/collector.ts";
+import { collectors } from "../dump/collectors/mod.ts";
+import type { Machine } from "../dump/machine.ts";
+import { chooseCollectors, parseTimeouts } from "../dump/selection.ts";
+import { errorText, UsageError } from "../pipeline/errors.ts";
+import type { CommandContext } from "./context.ts";
+import type { FoundConfig } from "./dump_config.ts";
+import { destinationsOf, ownStateOf } from "./dump_own_state.ts";
+import { deadlineOf, type DumpWords, jobsOf, maxBytesOf, momentOf, profileOf, toStdout } from "./dump_words.ts";
+
+/** What the words and the configuration ask for. */
+export interface DumpPlan {
+  readonly all: readonly Collector[];
+  readonly chosen: readonly Collector[];
+  readonly deadlineMs: number;
+  readonly jobs: number;
+  readonly timeouts: ReturnType<typeof parseTimeouts>;
+  readonly maxBytes?: number;
+  readonly since?: Date;
+  readonly until?: Date;
+}
+
+/** Everything that the words can be wrong about, before anything is done. */
+export function planDump(words: DumpWords, found: FoundConfig, machine: Machine): DumpPlan {
+  const config = found.config?.dump;
+  const profile = profileOf(words, config);
+  const all = tableOf(words, found, machine);
+  const maxBytes = maxBytesOf(words, config);
+  const since = momentOf("--since", words.since);
+  const until = momentOf("--until", words.until);
+  if (toStdout(words) && words.upload !== undefined) {
+    throw new UsageError("--upload needs a file\nTry: without --output -");
+  }
+  return {
+    all,
+    chosen: chooseCollectors(all, { profile, only: words.only ?? [], skip: words.skip ?? [] }),
+    deadlineMs: deadlineOf(words, config, profile),
+    jobs: jobsOf(words, config),
+    timeouts: parseTimeouts(words.timeout ?? [], all),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+  };
+}
+
+function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machine): readonly Collector[] {
+  const wanted = config?.dump;
+  const state = (config as AgentConfig | undefined)?.state ?? machine.locate("/var/lib/agent");
+  try {
+    return collectors({
+      ownState: ownStateOf(path, config, state),
+      destinations: destinationsOf(config),
+      processes: [...wanted?.processes ?? [], ...words.process ?? []],
+      include: [...wanted?.files ?? [], ...words.include ?? []],
+      metrics: [...wanted?.metrics ?? [], ...words.metrics ?? []],
+      commands: [
+        ...Object.entries(wanted?.commands ?? {}).map(([name, command]) => ({ name, command: command as [string] })),
+        ...(words.command ?? []).map(askedCommand),
+      ],
+    });
+  } catch (error) {
+    throw new UsageError(errorText(error), { cause: error });
+  }
+}
+
+function askedCommand(text: string): { name: string; command: [string, ...string[]] } {
+  const [, name, line] = /^([A-Za-z0-9._-]{1,60})=\s*(\S.*)$/.exec(text) ?? [];
+  if (name === undefined) throw new UsageError(`--command: "${text}" has no name\nTry: --command 'disks=lsblk --fs'`);
+  return { name, command: line!.trim().split(/\s+/) as [string, ...string[]] };
+}
+
+/** `--list`: all collectors, those that would run marked. `--dry-run`: what those would read and run. */
+export async function list(
+  words: DumpWords,
+  found: FoundConfig,
+  machine: Machine,
+  context: CommandContext,
+): Promise<number> {
+  const { all, chosen } = planDump(words, found, machine);
+  for (const one of words.dryRun === true ? chosen : all) {
+    const skipped = await one.skips(machine);
+    const state = skipped === undefined ? "" : ` — not here: ${skipped}`;
+    if (words.dryRun === true) {
+      context.print(
+        `${one.id}${state}\n${skipped === undefined ? one.plan(machine).map((line) => `  ${line}\n`).join("") : ""}`,
+      );
+    } else {
+      const profiles = one.profiles.join(",");
+      context.print(`${chosen.includes(one) ? "*" : " "} ${one.id.padEnd(26)} ${one.summary} [${profiles}]${state}\n`);
+    }
+  }
+  return 0;
+}
