@@ -8,7 +8,7 @@ import { readK3sForm } from "../../src/dump/k3s_form.ts";
 import { k3sSeal } from "../../src/dump/k3s_seal.ts";
 import type { Seal } from "../../src/dump/seal.ts";
 import { agentCommand } from "../peers/agent.ts";
-import { runProgram } from "../peers/process.ts";
+import { RunningProgram, runProgram } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
 import { buildBundle, buildTar, buildTarGz, type TarPart } from "../peers/tar_builder.ts";
 
@@ -141,6 +141,32 @@ Deno.test("agent open takes passphrases from a file and the environment, and pos
   const hybrid = await generateHybridIdentity();
   const quantum = desk.put("q.age", await sealed(ageSeal({ recipients: [await identityToRecipient(hybrid)] }), plain));
   await desk.open([quantum, "--identity", desk.put("hybrid", hybrid + "\n"), "--list"]);
+});
+
+Deno.test({
+  name: "agent open asks for the passphrase on the terminal and does not show it",
+  ...needs("script", "setsid"),
+  fn: async () => {
+    using desk = new Desk();
+    const plain = buildTarGz(buildBundle("b", evidence));
+    const file = desk.put("p.age", await sealed(ageSeal({ passphrase: "four words and möre" }), plain));
+    const { command, args } = agentCommand(["open", file, "--passphrase", "--list"]);
+    await using program = RunningProgram.start("script", ["-qec", [command, ...args].join(" "), "/dev/null"], {
+      stdin: "piped",
+    });
+    await program.waitForOutput(/Passphrase: /);
+    const keys = program.stdin.getWriter();
+    await keys.write(new TextEncoder().encode("four words and möxy\x7f\x7fre\r"));
+    strictEqual((await program.waitForExit()).code, 0, program.stdout);
+    await keys.close();
+    match(program.stdout, /uname\.txt/);
+    doesNotMatch(program.stdout, /four|words/);
+    const alone = [
+      "--wait",
+      ...[agentCommand(["open", file, "--passphrase"])].flatMap((one) => [one.command, ...one.args]),
+    ];
+    match((await runProgram("setsid", alone, { expectCode: 2 })).stderr, /there is no terminal/);
+  },
 });
 
 Deno.test({
