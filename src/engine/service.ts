@@ -6,6 +6,7 @@ import { errorText } from "../pipeline/errors.ts";
 import { CheckpointStore } from "../system/checkpoint_store.ts";
 import { lockFolder } from "../system/lock.ts";
 import { openLog } from "../system/log.ts";
+import { openServiceManager } from "../system/notify.ts";
 import { runEngine } from "./engine.ts";
 import { needsState, openParts } from "./wiring.ts";
 
@@ -28,11 +29,15 @@ export interface ServiceOptions {
  */
 export async function runService(options: ServiceOptions, stop: AbortSignal): Promise<void> {
   await using state = openState(options.config);
+  using manager = openServiceManager();
+  stop.addEventListener("abort", () => manager.stopping(), { once: true });
   let config = options.config;
   let next: AgentConfig | undefined;
   let rebuild = new AbortController();
   options.onReload(async () => {
+    manager.reloading();
     next = await readAgain(options, config);
+    if (next === undefined) manager.ready();
     if (next !== undefined) rebuild.abort();
   });
   for (;;) {
@@ -42,6 +47,7 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
       once: options.once,
     });
     log.info(`running: from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
+    manager.ready();
     const ended = new AbortController();
     const keeping = options.keepCertificate(config, ended.signal);
     keeping.catch((error) => log.error(`the certificate is not kept any more: ${errorText(error)}`));
@@ -50,8 +56,9 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
     );
     await keeping.catch(() => {});
     const delivered = parts.sinks.reduce((sum, { health }) => sum + health.delivered, 0);
+    const aside = parts.sinks.reduce((sum, { health }) => sum + health.rejected + health.abandoned, 0);
     log.info(
-      `stopped: ${delivered} records delivered${
+      `stopped: ${delivered} records delivered${aside > 0 ? `, ${aside} kept among the dead letters` : ""}${
         unconfirmed > 0 ? `, ${unconfirmed} read and not confirmed: they are sent again at the next start` : ""
       }`,
     );

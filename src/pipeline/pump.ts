@@ -15,7 +15,7 @@ import { type BackoffLimits, backoffMs, pause } from "./backoff.ts";
 import type { Aside } from "./aside.ts";
 import type { Batch } from "./batch.ts";
 import type { Checkpoints } from "./checkpoint.ts";
-import { Delivery } from "./delivery.ts";
+import { Delivery, type DeliveryOptions } from "./delivery.ts";
 import { errorText, GoneError } from "./errors.ts";
 import type { Rule } from "./rule.ts";
 import type { Rejection, Sink } from "./sink.ts";
@@ -75,6 +75,7 @@ interface Flight {
 
 class Pump {
   readonly #options: PumpOptions;
+  readonly #deliveryOptions: DeliveryOptions;
   readonly #stop: AbortSignal;
   readonly #cut: AbortSignal;
   /** Oldest first. */
@@ -92,6 +93,13 @@ class Pump {
 
   constructor(options: PumpOptions, stop: AbortSignal, cut: AbortSignal) {
     this.#options = options;
+    const { sink, backoff, aside, observer } = options;
+    this.#deliveryOptions = {
+      sink,
+      backoff,
+      aside,
+      onRejected: (batch, rejections) => observer?.rejected?.(batch, rejections),
+    };
     this.#stop = stop;
     this.#cut = cut;
   }
@@ -133,10 +141,7 @@ class Pump {
 
   #launch(batch: Batch): void {
     const bytes = batch.count === 0 ? 0 : batch.bounds[2 * batch.count - 1]! - batch.bounds[0]!;
-    const { sink, backoff, aside, observer } = this.#options;
-    const onRejected = observer?.rejected?.bind(observer);
-    const delivery = new Delivery(batch, { sink, backoff, aside, ...(onRejected === undefined ? {} : { onRejected }) });
-    const flight: Flight = { batch, bytes, delivery, sent: undefined };
+    const flight: Flight = { batch, bytes, delivery: new Delivery(batch, this.#deliveryOptions), sent: undefined };
     this.#flights.push(flight);
     if (!this.#recovering) flight.sent = this.#send(flight);
     this.#flightBytes += bytes + flightOverheadBytes;

@@ -58,7 +58,7 @@ function reasons(error: unknown, host: string): string {
 }
 
 /** All addresses of a name, IPv6 and IPv4, in the system's order. */
-async function addressesOf(host: string, timeoutMs: number, signal: AbortSignal): Promise<readonly string[]> {
+export async function addressesOf(host: string, timeoutMs: number, signal: AbortSignal): Promise<readonly string[]> {
   if (isIP(host) !== 0) return [host];
   const found = lookup(host, { all: true }).catch(() => {
     throw new Error("the name cannot be resolved");

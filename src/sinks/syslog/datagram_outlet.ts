@@ -3,11 +3,10 @@
  * down or slow loses records without a sign, and nothing is repeated. That is what UDP is; it is for networks and
  * servers that offer nothing else.
  */
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { pause } from "../../pipeline/backoff.ts";
 import { errorText, PeerError } from "../../pipeline/errors.ts";
 import type { Outlet } from "../../system/outlet.ts";
+import { addressesOf } from "../../tls/dial.ts";
 
 /** Where to. */
 export interface DatagramOutletOptions {
@@ -33,9 +32,12 @@ export class DatagramOutlet implements Outlet {
   }
 
   /** @throws {PeerError} when the name cannot be resolved or no socket be had */
-  static async open({ host, port, connectionTimeoutMs, localAddress }: DatagramOutletOptions): Promise<DatagramOutlet> {
+  static async open(
+    { host, port, connectionTimeoutMs, localAddress }: DatagramOutletOptions,
+    signal: AbortSignal,
+  ): Promise<DatagramOutlet> {
     try {
-      const hostname = await resolve(host, connectionTimeoutMs);
+      const hostname = (await addressesOf(host, connectionTimeoutMs, signal))[0]!;
       const any = isIP(hostname) === 6 ? "::" : "0.0.0.0";
       const socket = Deno.listenDatagram({ transport: "udp", hostname: localAddress ?? any, port: 0 });
       return new DatagramOutlet(socket, { transport: "udp", hostname, port }, hostname !== host);
@@ -70,20 +72,6 @@ export class DatagramOutlet implements Outlet {
     if (this.#broken) return;
     this.#broken = true;
     this.#socket.close();
-  }
-}
-
-async function resolve(host: string, timeoutMs: number): Promise<string> {
-  if (isIP(host) !== 0) return host;
-  const done = new AbortController();
-  const late = pause(timeoutMs, done.signal).then((): never => {
-    throw new Error(`the name was not resolved within ${timeoutMs} ms`);
-  });
-  late.catch(() => {});
-  try {
-    return (await Promise.race([lookup(host), late])).address;
-  } finally {
-    done.abort();
   }
 }
 

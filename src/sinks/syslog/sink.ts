@@ -33,7 +33,7 @@ export function openSyslogSink(options: SyslogSinkOptions): Sink {
     return openOutletSink({
       id,
       batchRecords: 256,
-      open: () => DatagramOutlet.open(options),
+      open: (signal) => DatagramOutlet.open(options, signal),
       write: (batch, outlet) => writeDatagrams(batch, prefix, outlet, options),
     });
   }
