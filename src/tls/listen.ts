@@ -86,8 +86,8 @@ function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason
     requestCert: tls.ca !== undefined,
     rejectUnauthorized: false, // decided by judgeClient, where the reason can be told
     minVersion: tls.minVersion ?? "TLSv1.2",
-    handshakeTimeout: options.handshakeTimeoutMs ?? 30_000,
   });
+  cutSlowHandshakes(server, options.handshakeTimeoutMs ?? 30_000);
   server.on("tlsClientError", (error: Error & { code?: string }, socket: Socket) => {
     if (error.code === "ECONNRESET") return; // came and went without a word: a port scan or a health check
     // The TLS socket has no address any more; the TCP socket below it still knows.
@@ -103,6 +103,22 @@ function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason
   }, options.reloadMs ?? 10_000);
   server.on("close", () => clearInterval(timer));
   return server;
+}
+
+/** The runtime takes node's `handshakeTimeout` and does nothing with it: a mute client would keep its descriptor for ever. */
+function cutSlowHandshakes(server: Server, timeoutMs: number): void {
+  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  const addressOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+  const forget = (address: string): void => {
+    clearTimeout(timers.get(address));
+    timers.delete(address);
+  };
+  server.on("connection", (socket: Socket) => {
+    const address = addressOf(socket);
+    timers.set(address, setTimeout(() => socket.destroy(), timeoutMs));
+    socket.once("close", () => forget(address));
+  });
+  server.on("secureConnection", (socket: TLSSocket) => forget(addressOf(socket)));
 }
 
 function secureContext(credentials: Credentials): { ca?: string; cert: string; key: string } {
@@ -163,7 +179,7 @@ function bind(server: Server, options: ListenOptions): Promise<void> {
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve());
-    setTimeout(resolve, 100).unref?.(); // close waits for connections, which live on by design
+    const timer = setTimeout(resolve, 100); // close waits for connections, which live on by design
+    server.close(() => (clearTimeout(timer), resolve()));
   });
 }

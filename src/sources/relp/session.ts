@@ -70,7 +70,8 @@ export class RelpServerSession {
         const chunk = await connection.read();
         if (chunk === undefined) break;
         await this.#take(chunk);
-        this.#expectWithin(this.#context.idleTimeoutMs, "it is silent");
+        // Half an `open` is none: its deadline stands.
+        if (this.#decoder.opened) this.#expectWithin(this.#context.idleTimeoutMs, "it is silent");
       }
     } catch (error) {
       if (!this.#ending) this.#context.report(`session with ${connection.peerAddress} broke: ${errorText(error)}`);

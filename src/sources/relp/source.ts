@@ -19,6 +19,8 @@ export interface RelpSourceOptions extends FrameLimits {
   readonly maxSessions: number;
   /** Silence that ends a session; 0 never. */
   readonly idleTimeoutMs: number;
+  /** Time for the first `open`; default 30 s. */
+  readonly openTimeoutMs?: number;
   /** Own version, for the offers. */
   readonly version: string;
 }
@@ -115,7 +117,7 @@ class RelpServer implements RelpSource {
       source: this.id,
       version: this.#options.version,
       idleTimeoutMs: this.#options.idleTimeoutMs,
-      openTimeoutMs: 30_000,
+      openTimeoutMs: this.#options.openTimeoutMs ?? 30_000,
       offer: async (batch) => void await this.#channel.give(batch),
       report: (text) => log.warning(text),
       truncated: (messages) =>
