@@ -6,7 +6,7 @@ import { k3sSeal } from "../dump/k3s_seal.ts";
 import { plainSeal } from "../dump/plain_seal.ts";
 import { readRecipientsFile } from "../dump/recipients.ts";
 import type { Seal } from "../dump/seal.ts";
-import { readSecret } from "../dump/secret_input.ts";
+import { askKey, readSecret } from "../dump/secret_input.ts";
 import { planUpload, requireConsent, type UploadMode, uploadModes, type UploadTalk } from "../dump/upload/modes.ts";
 import { parseUploadTarget, readHeadersFile } from "../dump/upload/target.ts";
 import { uploadBundle } from "../dump/upload/upload.ts";
@@ -151,12 +151,4 @@ function openTalk(yes: boolean): UploadTalk {
 /** Only the k3s form has secrets to go along. */
 function withoutSecretsQuestion(talk: UploadTalk): UploadTalk {
   return { ...talk, ask: (question) => /metadata/.test(question) ? Promise.resolve("") : talk.ask(question) };
-}
-
-/** One key on the terminal. */
-async function askKey(question: string): Promise<string> {
-  Deno.stderr.writeSync(new TextEncoder().encode(question));
-  const key = new Uint8Array(16);
-  const count = await Deno.stdin.read(key) ?? 0;
-  return new TextDecoder().decode(key.subarray(0, count)).trim();
 }

@@ -43,9 +43,9 @@ export function readSecretFile(path: string): Uint8Array {
 /** Asks on the terminal and returns the one key that is pressed, shown; an empty text for Enter. */
 export async function askKey(question: string): Promise<string> {
   using file = openTerminal("a question is asked");
-  file.writeSync(new TextEncoder().encode(question));
   file.setRaw(true, { cbreak: true });
   try {
+    file.writeSync(new TextEncoder().encode(question));
     const chunk = new Uint8Array(16);
     const count = await file.read(chunk) ?? 0;
     const key = new TextDecoder().decode(chunk.subarray(0, count)).trim();
@@ -66,9 +66,9 @@ function openTerminal(why: string): Deno.FsFile {
 
 async function askSecret(prompt: string): Promise<string> {
   using file = openTerminal("a passphrase is asked for");
-  file.writeSync(new TextEncoder().encode(prompt));
   file.setRaw(true);
   try {
+    file.writeSync(new TextEncoder().encode(prompt)); // after it somebody types, unseen from the first key on
     return await readTyped(file);
   } finally {
     file.setRaw(false);

@@ -5,7 +5,9 @@ import { planUpload, requireConsent, type UploadTalk } from "../../src/dump/uplo
 import { parseUploadTarget, readHeadersFile } from "../../src/dump/upload/target.ts";
 import { uploadBundle, type UploadOptions } from "../../src/dump/upload/upload.ts";
 import { TryLaterError } from "../../src/pipeline/errors.ts";
+import { agentCommand } from "../peers/agent.ts";
 import { Pki } from "../peers/pki.ts";
+import { RunningProgram, runProgram } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
 import { type Mischief, UploadServer, type UploadServerOptions } from "../peers/upload_server.ts";
 
@@ -222,4 +224,63 @@ Deno.test("planUpload() asks what the script asks, and wants --yes where nobody 
   deepStrictEqual(await planUpload("gather-upload-nometa", silent), { upload: true, includeSecrets: false });
   throws(() => requireConsent(confirm, silent), /--yes/);
   deepStrictEqual(await planUpload(confirm, { ...silent, yes: true }), { upload: true, includeSecrets: true });
+});
+
+Deno.test({
+  name: "agent dump asks as k3s's script does before it uploads, and sends the bundle with its metadata",
+  ...needs("script", "openssl"),
+  fn: async () => {
+    await inScene({}, async ({ folder, server }) => {
+      await runProgram("sh", ["-c", "openssl genrsa -out pem 2048 && openssl rsa -in pem -pubout -out pub"], {
+        cwd: folder,
+      });
+      const { command, args } = agentCommand([
+        ...["dump", "--only", "system/identity", "--mode", "gather-upload-confirm", "--progress", "none"],
+        ...["--upload", `${server.url}/b/`, "--output", "."],
+      ]);
+      const env = { PUBKEY: Deno.readTextFileSync(join(folder, "pub")), UUID: "abcd-1234", TMPDIR: folder };
+      await using program = RunningProgram.start("script", ["-qec", [command, ...args].join(" "), "/dev/null"], {
+        stdin: "piped",
+        cwd: folder,
+        env,
+      });
+      const keys = program.stdin.getWriter();
+      await program.waitForOutput(/Perform upload\? \(y\/N\): /);
+      await keys.write(new TextEncoder().encode("y"));
+      await program.waitForOutput(/Include encrypted metadata in upload\? \(Y\/n\): /);
+      await keys.write(new TextEncoder().encode("\r"));
+      ok([0, 3].includes((await program.waitForExit()).code), program.stdout);
+      await keys.close();
+      const [name] = [...server.objects.keys()];
+      match(name!, /^\/b\/k3s-diagnostics-ABCD-1234-[A-Za-z0-9]{8}\.tar\.gz$/);
+      Deno.writeFileSync(join(folder, "received.tar.gz"), server.objects.get(name!)!);
+      const open = agentCommand(["open", "received.tar.gz", "--identity", "pem"]);
+      match((await runProgram(open.command, open.args, { cwd: folder })).stderr, /k3s form, unchanged/);
+    });
+  },
+});
+
+Deno.test("agent dump upload goes on where a killed one was, and shows no secret of the address that refuses", async () => {
+  let broken = true;
+  const mischief = (_: number, { method }: { readonly method: string }): Mischief | undefined => {
+    if (method === "PUT") return { status: 403 };
+    return broken && method === "PATCH" ? { cutAt: 0.6 } : undefined;
+  };
+  await inScene({ mischief }, async ({ server, path, bytes }) => {
+    const upload = (url: string): { command: string; args: string[] } =>
+      agentCommand(["dump", "upload", path, "--upload", url, "--yes"]);
+    const { command, args } = upload(`tus+${server.url}/tus`);
+    {
+      await using program = RunningProgram.start(command, args);
+      await program.waitForOutput(/again in/);
+      await program.kill();
+    }
+    broken = false;
+    match((await runProgram(command, args)).stderr, /going on at byte [1-9]/);
+    deepStrictEqual(server.objects.get("/tus/1"), bytes);
+    const refused = upload(`${server.url}/o?sig=5ecre7`);
+    const { stdout, stderr } = await runProgram(refused.command, refused.args, { expectCode: 1 });
+    match(stderr, /answered 403/);
+    doesNotMatch(stdout + stderr, /5ecre7/);
+  });
 });
