@@ -102,7 +102,7 @@ const relpSchema = z.strictObject({
   template: choice(["forward", "rfc5424", "rfc3164", "gardener"], {
     about:
       "How records are written: forward is rsyslog's RSYSLOG_ForwardFormat, and plain records alone get its header; " +
-      "the others write every record anew.",
+      "the others write every record anew, gardener with project, shoot and uid of metadata.",
   }).prefault(relpSinkDefaults.template),
   ...networkKeys,
   timeout: duration(second, day, {

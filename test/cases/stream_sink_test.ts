@@ -56,6 +56,27 @@ Deno.test("openStreamSink() confirms nothing that the peer's kernel has not ackn
   deepStrictEqual(arrived, again);
 });
 
+Deno.test("openStreamSink() goes to its second server while the first is away, and back without losing or doubling a line", async () => {
+  const port = freePort();
+  await using second = new Receiver(0);
+  const fallbacks = [{ host: "127.0.0.1", port: second.port }];
+  const where = { host: "127.0.0.1", port, fallbacks, ...times };
+  await using sink = openStreamSink({ id: "s", transport: "tcp", withHeader: false, ...where });
+  let count = 0;
+  const send = (): Promise<unknown> => sink.send(batchOfLines([String(count++)], origin), never);
+  await send();
+  await waitFor(() => second.text === "0\n", "the first line, at the second server");
+  await using first = new Receiver(port);
+  await waitFor(async () => {
+    await send();
+    return first.text !== "";
+  }, "a line at the first server");
+  await send();
+  const expected = Array.from({ length: count }, (_, i) => `${i}\n`).join("");
+  await waitFor(() => second.text.length + first.text.length >= expected.length, "all lines");
+  strictEqual(second.text + first.text, expected);
+});
+
 Deno.test("openStreamSink() escapes line feeds and adds the header where it is wanted", async () => {
   await using receiver = new Receiver(0);
   const bytes = new TextEncoder().encode("a\nb");
