@@ -4,7 +4,7 @@
  */
 import type { Aside } from "../pipeline/aside.ts";
 import type { BackoffLimits } from "../pipeline/backoff.ts";
-import { type Batch, recordBytes } from "../pipeline/batch.ts";
+import type { Batch } from "../pipeline/batch.ts";
 import { Delivery } from "../pipeline/delivery.ts";
 import { errorText } from "../pipeline/errors.ts";
 import type { PumpObserver } from "../pipeline/pump.ts";
@@ -90,7 +90,7 @@ export class FanOut implements Sink, Aside {
       throw error;
     }
     this.#sayUp(branch);
-    branch.observer?.delivered?.(part.count - delivery.aside, recordBytes(part));
+    branch.observer?.delivered?.(part.count - delivery.aside, part.bounds[2 * part.count - 1]! - part.bounds[0]!);
   }
 
   #sayDown(branch: Branch, reason: string): void {
