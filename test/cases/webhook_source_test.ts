@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { openWebhookSource, type WebhookOptions, type WebhookSource } from "../../src/sources/webhook/source.ts";
 import { Pki, serverName } from "../peers/pki.ts";
+import { waitFor } from "../peers/process.ts";
 
 /** What a push looks like; a body of `undefined` sends none. */
 interface Push {
@@ -155,7 +156,7 @@ Deno.test("webhook source answers when every batch of a request is safe, and not
   await using bench = await Bench.open({}, () => {});
   let answered = false;
   const pushed = bench.push({ body: "a\nb\nc\n" }).finally(() => answered = true);
-  while (bench.batches.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor(() => bench.batches.length >= 2, "batch 2");
   bench.confirm(bench.batches[0]!);
   await new Promise((resolve) => setTimeout(resolve, 50)); // time in which a wrong answer would come
   strictEqual(answered, false);
@@ -178,13 +179,13 @@ Deno.test("webhook source tells its caller to come again when records are not st
 Deno.test("webhook source holds no more than its limit, and takes again when that is stored", async () => {
   await using bench = await Bench.open({ maxHeldBytes: 1_000, storeTimeoutMs: 10_000 }, () => {});
   const first = bench.push({ body: "x".repeat(800) });
-  while (bench.batches.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor(() => bench.batches.length >= 1, "batch 1");
   const second = await bench.push({ body: "y".repeat(800) });
   deepStrictEqual([second.status, second.headers["retry-after"]], [429, "5"]);
   bench.confirm(bench.batches[0]!);
   strictEqual((await first).status, 200);
   const third = bench.push({ body: "z".repeat(800) });
-  while (bench.batches.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor(() => bench.batches.length >= 2, "batch 2");
   bench.confirm(bench.batches[1]!);
   strictEqual((await third).status, 200);
 });
@@ -192,7 +193,7 @@ Deno.test("webhook source holds no more than its limit, and takes again when tha
 Deno.test("webhook source turns connections beyond its limit away with 429", async () => {
   await using bench = await Bench.open({ maxConnections: 1 }, () => {});
   const first = bench.push({ body: "a\n" });
-  while (bench.batches.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor(() => bench.batches.length >= 1, "batch 1");
   strictEqual((await bench.push({ body: "b\n" })).status, 429);
   bench.confirm(bench.batches[0]!);
   strictEqual((await first).status, 200);
@@ -290,7 +291,7 @@ Deno.test("webhook source serves a Unix socket that its owner and group alone ca
 Deno.test("webhook source answers what it took before it stops, and nothing after", async () => {
   await using bench = await Bench.open({}, () => {});
   const pushed = bench.push({ body: "a\n" });
-  while (bench.batches.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor(() => bench.batches.length >= 1, "batch 1");
   await bench.stop();
   strictEqual((await bench.push({ body: "b\n" })).status, 503);
   bench.confirm(bench.batches[0]!);
