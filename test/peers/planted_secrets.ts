@@ -91,7 +91,7 @@ class Planter {
 }
 
 function logs(p: Planter): readonly PlantedFile[] {
-  const jwt = (): string => `ey${p.random(30)}.ey${p.random(60)}.`;
+  const jwt = (): string => `eyJ${p.random(30)}.eyJ${p.random(60)}.`;
   const lines = [
     `GET /v1?access_token=${p.make("url-token", 24)}&x=1 200`,
     `GET /blob?sv=1&sig=${p.make("azure-sas", 30)}%3D&se=2 200`,
@@ -106,9 +106,7 @@ function logs(p: Planter): readonly PlantedFile[] {
     `X-Api-Key: ${p.make("api-key-header", 32)}`,
     `X-Vault-Token: ${p.make("vault", 24, alnum, "hvs.")}`,
     `jwt ${p.make("jwt", 43, alnum, jwt())} used`,
-    `jwt in base64 ${Buffer.from(p.make("jwt-base64", 43, alnum, '{"a":1}')).toString("base64")} and ${
-      Buffer.from(p.make("jwt-base64", 43, alnum, jwt())).toString("base64")
-    } used`.replace(/in base64 \S+ and/, "in base64"),
+    `jwt in base64 ${p.add("jwt-base64", Buffer.from(`${jwt()}${p.random(43)}`).toString("base64"))} used`,
     `key ${p.make("aws-key-id", 16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "AKIA")} rotated`,
     `aws_secret_access_key = ${p.make("aws-secret", 40)}`,
     `gcp ${p.make("gcp-key", 35, alnum, "AIza")} ok`,
@@ -124,7 +122,7 @@ function logs(p: Planter): readonly PlantedFile[] {
     `telegram ${p.make("telegram", 35, alnum, "123456789:AA")} sent`,
     `sendgrid ${p.make("sendgrid", 40, alnum, "SG.abcdefghij012345.")} sent`,
     `pypi ${p.make("pypi", 60, alnum, "pypi-")} uploaded`,
-    `join --token ${p.make("kubeadm", 23, lowerDigits).replace(/^(.{6})./, "$1.")}`,
+    `joined as ${p.make("kubeadm", 16, lowerDigits, `${p.random(6, lowerDigits)}.`)} today`,
     `k3s ${p.make("k3s", 32, hex, `K10${p.random(64, hex)}::server:`)} joined`,
     `postgres://app:${p.make("database-url", 16)}@db/prod connected`,
     `redis://:${p.make("database-url", 16)}@cache:6379/0 connected`,

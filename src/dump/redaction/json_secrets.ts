@@ -192,7 +192,8 @@ export class JsonSecrets {
     for (let at = 0; at < part.length; at++) {
       if (part[at] !== quote) continue;
       const stop = endOfString(part, at);
-      if (!isKey(part, stop)) {
+      // The string that is being hidden gets its mask when it ends.
+      if (!isKey(part, stop) && !(this.#hidden && stop >= part.length)) {
         this.#out.append(part, kept, at + 1);
         this.#out.append(maskBytes);
         kept = Math.min(stop, part.length);

@@ -85,7 +85,7 @@ export class LineCutter {
 }
 
 /** Longest line that is treated as one. */
-export const maxLineBytes = 1024 * 1024;
-const windowBytes = maxLineBytes + 256 * 1024;
+export const maxLineBytes = 256 * 1024;
+const windowBytes = maxLineBytes + 64 * 1024;
 /** What is seen again before the place where a window goes on. */
 const contextBytes = 8 * 1024;

@@ -47,7 +47,7 @@ export class Names {
 
   /** A user's pseudonym. */
   user(name: string): string {
-    return this.of("user", name.toLowerCase());
+    return this.of("user", name);
   }
 
   /** Another hardware address, locally administered, so that nothing of the maker's number stays: twelve digits. */

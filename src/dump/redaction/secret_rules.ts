@@ -131,6 +131,11 @@ function stretched(
   if (rule !== "assignment" || (start > lineStart && isQuote(bytes[start - 1]!))) return stop;
   if (toEnd && isKeyOfLine(bytes, lineStart, start)) return endOfPlainScalar(bytes, stop, end);
   let at = stop;
+  // `password= token="abc"`: what was taken for the value is a name, and its value follows.
+  if ((bytes[at - 1] === 61 || bytes[at - 1] === 58) && at < end && isQuote(bytes[at]!)) {
+    const close = bytes.subarray(0, end).indexOf(bytes[at]!, at + 1);
+    at = close < 0 ? end : close + 1;
+  }
   while (at < end && goesOn(bytes, at, end)) {
     at++;
     while (at < end && !isSpace(bytes[at]!) && !isStop(bytes[at]!)) at++;

@@ -113,13 +113,16 @@ export class TextRedaction implements LineTaker {
   /** Masks up to a place where nothing is cut in two. */
   #longPart(bytes: Uint8Array, from: number, length: number, last: boolean): number {
     const { secrets } = this.#rules;
-    const finds = secrets.mayHold(bytes, 0, length) ? secrets.find(bytes, 0, length) : [];
+    const finds = secrets.mayHold(bytes, 0, length)
+      ? [...secrets.find(bytes, 0, length), ...(this.#form.json ? [] : embeddedSecret(bytes, 0, length))]
+        .sort((a, b) => a.start - b.start)
+      : [];
     const stop = last ? length : cutPlace(bytes, from, length, finds);
     if (stop <= from) {
       // One value fills all of it: it is dropped until a quote, or the line, ends it.
       this.#block.append(mask);
       this.#tally.add("long-value");
-      this.#dropping = "value";
+      this.#dropping = finds.some(({ rule }) => rule === "kubernetes-secret") ? "line" : "value";
       return length;
     }
     this.#masked(bytes, from, stop, finds);
