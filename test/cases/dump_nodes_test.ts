@@ -8,6 +8,7 @@ import { parseNodes } from "../../src/dump/nodes/address.ts";
 import { gatherNodes, type NodesOptions } from "../../src/dump/nodes/nodes.ts";
 import type { Redactor } from "../../src/dump/redaction.ts";
 import { WorkFile } from "../../src/dump/work_file.ts";
+import { agentCommand } from "../peers/agent.ts";
 import { freePort, isListening } from "../peers/ports.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { findProgram, needs } from "../peers/skip.ts";
@@ -173,6 +174,37 @@ esac
     // Our end is gone at the deadline. Over there sleep never writes, so nobody tells it; agent does write.
     Deno.kill(Number(Deno.readTextFileSync(join(folder, "hanging"))), "SIGKILL");
     strictEqual((await runProgram("sh", ["-c", "ps -eo args | grep -c '[s]sh.conf' || true"])).stdout.trim(), "0");
+  },
+});
+
+Deno.test({
+  name: "agent dump --nodes makes one bundle of the agents over there, and says which sent nothing",
+  ...needs("sshd", "/usr/bin/ssh", "ssh-keygen", "root"),
+  fn: async () => {
+    using scene = new Scene();
+    const { folder } = scene;
+    await using sshd = await startSshd(folder);
+    ok(sshd.pid > 0);
+    const remote = agentCommand([]);
+    put(
+      join(folder, "bin/agent"),
+      `#!/bin/sh\nexec ${[remote.command, ...remote.args].join(" ")} "$@" --only system/identity\n`,
+    );
+    const { command, args } = agentCommand(["dump", "--nodes", "good,closed", "--output", join(folder, "all.tar.gz")]);
+    const path = `${folder}:${Deno.env.get("PATH")}`;
+    const dumped = await runProgram(command, args, { expectCode: 3, env: { PATH: path, TMPDIR: folder } });
+    match(dumped.stderr, /closed: ssh ended with 255/);
+    const open = agentCommand(["open", join(folder, "all.tar.gz"), "--json"]);
+    const opened = JSON.parse((await runProgram(open.command, open.args)).stdout) as {
+      ok: boolean;
+      report: { nodes: { id: string; failure?: string; collectors: { id: string }[] }[] };
+      entries: { path: string }[];
+    };
+    strictEqual(opened.ok, true);
+    const [good, closed] = opened.report.nodes;
+    ok(good!.collectors.some(({ id }) => id === "system/identity"));
+    match(closed!.failure!, /refused/);
+    ok(opened.entries.some(({ path }) => path.includes(`/nodes/${good!.id}/system/os-release`)));
   },
 });
 
