@@ -61,6 +61,10 @@ Deno.test("agent ship keeps aside what the server refuses time and again, and ag
     strictEqual(Deno.statSync(file).mode! & 0o777, 0o600);
     const told = await agent("spool", "check", ...dead);
     match(told.stdout, /sink "loghost": 2 dead letters \(2 refused\).*500 too ugly/);
+    match(
+      (await agent("check", "--config", shipper.configPath)).stdout,
+      /warning sinks.loghost: it has dead letters in /,
+    );
     const lines = (await agent("spool", "export", ...dead)).stdout;
     const sent = Deno.readTextFileSync(include).split("\n").filter((line) => isBad(` ${line} `));
     deepStrictEqual(lines.trimEnd().split("\n"), sent);

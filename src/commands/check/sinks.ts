@@ -12,17 +12,31 @@ import type {
 } from "../../config/config.ts";
 import { pause } from "../../pipeline/backoff.ts";
 import { errorText } from "../../pipeline/errors.ts";
+import { deadLetterFiles, deadLetterFolder } from "../../spool/dead_letters.ts";
 import { RelpSession } from "../../sinks/relp/session.ts";
 import { dial, formatAddress } from "../../tls/dial.ts";
-import { broken, type Finding, fine } from "./finding.ts";
+import { broken, type Finding, fine, warning } from "./finding.ts";
 import { complaintOfFolder } from "./folder.ts";
 
 type NetworkPeer = Pick<RelpSinkConfig, "host" | "connectionTimeoutMs">;
 
 /** Looks at every sink, all at the same time. */
 export async function checkSinks(config: AgentConfig, signal: AbortSignal): Promise<readonly Finding[]> {
-  const checks = Object.entries(config.sinks).map(([name, sink]) => checkSink(`sinks.${name}`, sink, signal));
+  const checks = Object.entries(config.sinks).map(async ([name, sink]) => [
+    ...await checkSink(`sinks.${name}`, sink, signal),
+    ...checkDeadLetters(`sinks.${name}`, deadLetterFolder(config.state, name)),
+  ]);
   return (await Promise.all(checks)).flat();
+}
+
+/** What a sink could not deliver waits for a person. */
+function checkDeadLetters(subject: string, folder: string): readonly Finding[] {
+  try {
+    if (deadLetterFiles(folder).length === 0) return [];
+  } catch {
+    return []; // a folder of another user's: the finding on the state folder tells
+  }
+  return [warning(subject, `it has dead letters in ${folder}`, "agent spool check --dead, and export or drop them")];
 }
 
 async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal): Promise<readonly Finding[]> {
