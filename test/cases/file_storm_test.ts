@@ -24,15 +24,16 @@ for (const { name, condition, open } of receivers) {
       const path = join(folder, "a.log");
       await using shipper = startShipper({ include: join(folder, "*.log"), port: receiver.port, windowSize });
       await shipper.program.waitForOutput(/running: /); // what is rotated away before its first start is none of its files
-      const writer = new StormWriter({ path, run, linesPerSecond: 20_000, rotateEveryMs: 330, keep: 60 });
+      const writer = new StormWriter({ path, run, linesPerSecond: 20_000, rotateEveryMs: 330, keep: 400 });
       try {
+        await shipper.program.waitUntil(() => sizeBelow(join(shipper.state, "positions")) > 0, "a first position");
         await killAtRandom(shipper, receiver, kills);
         const lines = await writer.stop();
-        await shipper.program.waitUntil(
+        await waitFor(
           () => receiver.lines >= lines && judgeLines(receiver.output, run, lines, lineBytes).lost === 0,
           "the last line",
-          30_000,
-        );
+          20_000,
+        ).catch(() => {}); // the verdict says what is missing
         judge(receiver, run, lines, writer.generations);
       } finally {
         await writer.stop();

@@ -8,6 +8,8 @@ import { RunningProgram, waitFor } from "./process.ts";
 
 /** How the collector is started. */
 export interface CollectorOptions {
+  /** Default: a free one. */
+  readonly port?: number;
   /** TLS with the pair `server` of this CA; client certificates are demanded. */
   readonly pki?: Pki;
   /** Pair to present instead of `server`. */
@@ -22,7 +24,7 @@ export interface CollectorOptions {
 
 /** A collector. It keeps port and folders over `kill` and `start`. Dispose it to end it and to remove its folder. */
 export class Collector implements AsyncDisposable {
-  readonly port = freePort();
+  readonly port: number;
   readonly folder = Deno.makeTempDirSync({ prefix: "collect" });
   readonly output: string;
   readonly #options: CollectorOptions;
@@ -31,6 +33,7 @@ export class Collector implements AsyncDisposable {
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.port = options.port ?? freePort();
     this.output = options.output ?? join(this.folder, "out");
     this.#counter = new LineCounter(this.output);
   }
