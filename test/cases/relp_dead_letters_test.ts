@@ -82,6 +82,37 @@ Deno.test("agent ship keeps aside what the server refuses time and again, and ag
   });
 });
 
+Deno.test("agent ship killed at any moment has delivered or kept aside every line that its position is behind", async () => {
+  await withLines(20_000, async (folder) => {
+    const include = join(folder, "in.log");
+    const all = Deno.readTextFileSync(include).trimEnd().split("\n");
+    const accepted = new Set<string>();
+    await using server = startScriptServer(async (peer) => {
+      await peer.answerOpen();
+      for (let frame = await peer.readFrame(); frame !== undefined; frame = await peer.readFrame()) {
+        if (frame.command === "close") return await peer.write(`${frame.transaction} rsp 0\n0 serverclose 0\n`);
+        const bad = /\d{8}7 /.test(frame.data);
+        if (!bad) accepted.add(frame.data.slice(frame.data.indexOf(": ") + 2));
+        await peer.respond(frame.transaction, bad ? "500 too ugly" : "200 OK");
+      }
+    });
+    const options = once(include, server.port, { refusedRetryCount: 1 });
+    await using shipper = startShipper(options);
+    for (let round = 1; round <= 4; round++) {
+      await shipper.program.waitUntil(() => server.messages.length > 3_000 * round, "more lines");
+      await shipper.kill();
+      shipper.start();
+    }
+    strictEqual((await shipper.program.waitForExit(30_000)).code, 0, shipper.program.stderr);
+    const dead = new Set(
+      (await agent("spool", "export", "--dead", "--state", shipper.state)).stdout.trimEnd().split("\n"),
+    );
+    const missing = all.filter((line) => !accepted.has(line) && !dead.has(line));
+    deepStrictEqual(missing, []);
+    ok(dead.size > 1_000 && [...dead].every((line) => /\d{8}7 /.test(line)));
+  });
+});
+
 Deno.test("agent ship gives a batch up after resumeRetryCount tries, says so once, and what it gave up can be sent again", async () => {
   await withLines(1_000, async (folder, run) => {
     const include = join(folder, "in.log");
