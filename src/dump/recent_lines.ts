@@ -3,7 +3,7 @@
  * are masked before a line is written. Remembering never waits and never fails: what does not fit in memory is counted.
  */
 import { join } from "node:path";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { writeAllSync } from "../system/atomic_file.ts";
 import type { Artifact, Collector } from "./collector.ts";
 import type { Redactor } from "./redaction.ts";
 
@@ -11,7 +11,7 @@ import type { Redactor } from "./redaction.ts";
 export interface RecentLinesOptions {
   /** Made with mode 0700. */
   readonly folder: string;
-  /** Of text, before compression; 64 KiB and more. */
+  /** Of both files together; 64 KiB and more. */
   readonly maxBytes: number;
   /** Masks secrets; a new one for each writing, so that it does not grow. */
   openRedactor(): Redactor;
@@ -23,13 +23,10 @@ export class RecentLines {
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #left = 0;
-  /** Text of the newer file as it is on disk; it is written as a whole, atomically enough: a torn one is passed over. */
-  #current = "";
   #writing = false;
 
   constructor(options: RecentLinesOptions) {
     this.#options = options;
-    this.#current = readPart(join(options.folder, newerName)) ?? "";
   }
 
   /** Takes whole lines, LFs included; copies them. */
@@ -67,27 +64,21 @@ export class RecentLines {
     return text + decoder.decode();
   }
 
+  /** Appends, and begins a new file when half of the size is reached. A line that is torn by a crash is the last one. */
   #append(text: string): void {
     const { folder, maxBytes } = this.#options;
     const newer = join(folder, newerName);
+    const bytes = encoder.encode(text).subarray(-maxBytes / 2);
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const half = maxBytes / 2;
-    if (this.#current !== "" && this.#current.length + text.length > half) {
-      Deno.renameSync(newer, join(folder, olderName));
-      this.#current = "";
-    }
-    const kept = (this.#current + text).slice(-half);
-    const temporary = `${newer}.tmp`;
-    Deno.writeFileSync(temporary, gzipSync(kept, { level: 1 }), { mode: 0o600 });
-    Deno.chmodSync(temporary, 0o600);
-    Deno.renameSync(temporary, newer);
-    this.#current = kept;
+    if (sizeOf(newer) + bytes.length > maxBytes / 2) renameIfThere(newer, join(folder, olderName));
+    using file = Deno.openSync(newer, { create: true, append: true, mode: 0o600 });
+    writeAllSync(file, bytes);
   }
 }
 
 /** What a ring holds, oldest first; empty when there is none. */
 export function readRecentLines(folder: string): string {
-  return (readPart(join(folder, olderName)) ?? "") + (readPart(join(folder, newerName)) ?? "");
+  return readPart(join(folder, olderName)) + readPart(join(folder, newerName));
 }
 
 /** The ring of a folder as a collector. */
@@ -101,7 +92,7 @@ export function recentLinesCollector(folder: string): Collector {
     skips: () => Promise.resolve(readRecentLines(folder) === "" ? "the agent keeps no recent lines" : undefined),
     plan: () => [`read ${folder}`],
     async *collect(): AsyncIterable<Artifact> {
-      const bytes = new TextEncoder().encode(readRecentLines(folder));
+      const bytes = encoder.encode(readRecentLines(folder));
       const taken = await Deno.stat(join(folder, newerName)).then(({ mtime }) => mtime, () => null);
       yield {
         path: "agent/recent.log",
@@ -114,12 +105,28 @@ export function recentLinesCollector(folder: string): Collector {
   };
 }
 
-function readPart(path: string): string | undefined {
+function readPart(path: string): string {
   try {
-    const text = new TextDecoder().decode(gunzipSync(Deno.readFileSync(path), { maxOutputLength: maxPartBytes }));
+    const text = decoder.decode(Deno.readFileSync(path));
     return text === "" || text.endsWith("\n") ? text : text + "\n";
   } catch {
-    return undefined;
+    return "";
+  }
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
@@ -127,7 +134,8 @@ async function* streamOf(chunks: readonly Uint8Array[]): AsyncIterable<Uint8Arra
   for (const chunk of chunks) yield await Promise.resolve(chunk);
 }
 
-const newerName = "recent.log.gz";
-const olderName = "recent.older.log.gz";
+const newerName = "recent.log";
+const olderName = "recent.older.log";
 const maxPendingBytes = 1024 * 1024;
-const maxPartBytes = 256 * 1024 * 1024;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();

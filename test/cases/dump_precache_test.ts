@@ -199,8 +199,9 @@ Deno.test("RecentLines keeps the newest lines, masked, within its size, also ove
     const { texts, artifacts } = await collect(readMachine(), recentLinesCollector(options.folder));
     strictEqual(texts.get("agent/recent.log"), text);
     ok(artifacts.get("agent/recent.log")!.taken !== undefined);
-    Deno.truncateSync(join(options.folder, "recent.log.gz"), 10);
-    match(readRecentLines(options.folder), /^line \d+ /);
+    Deno.truncateSync(join(options.folder, "recent.log"), 10);
+    match(readRecentLines(options.folder), /^line \d+ .*\nline \d+ ?.{0,8}\n$/s);
+    strictEqual(Deno.statSync(join(options.folder, "recent.log")).mode! & 0o777, 0o600);
     ring = new RecentLines(options);
     remember("x".repeat(3_000_000) + "\n");
     remember("fits\n");
