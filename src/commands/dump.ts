@@ -28,6 +28,9 @@ export async function run(words: readonly string[], context: CommandContext): Pr
   if (action === "inspect" && files.length === 1) {
     return await (await import("./open.ts")).run([files[0]!, "--report"], context);
   }
+  if (action === "redact" && files.length === 2) {
+    return await (await import("./dump_again.ts")).redactFile(files[0]!, files[1]!, options, context);
+  }
   throw new UsageError(`"${[action, ...files].join(" ")}" is nothing that agent dump does\nTry: agent dump --help`);
 }
 
@@ -42,6 +45,6 @@ async function upload(path: string, words: DumpWords, context: CommandContext): 
     throw new UsageError("nobody can be asked whether to upload: there is no terminal\nTry: --yes");
   }
   await sendFile(path, target, words, openLog("dump"), context.signal);
-  context.print(`uploaded ${path}\n`);
+  if (!context.signal.aborted) context.print(`uploaded ${path}\n`);
   return 0;
 }

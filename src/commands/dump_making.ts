@@ -154,6 +154,7 @@ async function finish({ words, outcome, path, sealing, progress, context }: Fini
   if (notice !== undefined) toStderr(notice);
   if (context.signal.aborted) return stopCode(context.signal);
   if (path !== "-") await sealing.send(path, context.signal);
+  if (context.signal.aborted) return stopCode(context.signal);
   return report.complete ? 0 : 3;
 }
 

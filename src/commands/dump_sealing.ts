@@ -10,7 +10,7 @@ import { askKey, readSecret } from "../dump/secret_input.ts";
 import { planUpload, requireConsent, type UploadMode, uploadModes, type UploadTalk } from "../dump/upload/modes.ts";
 import { parseUploadTarget, readHeadersFile } from "../dump/upload/target.ts";
 import { uploadBundle } from "../dump/upload/upload.ts";
-import { UsageError } from "../pipeline/errors.ts";
+import { errorText, UsageError } from "../pipeline/errors.ts";
 import { formatSize } from "../formats/duration.ts";
 import type { Log } from "../system/log.ts";
 import type { DumpWords } from "./dump_words.ts";
@@ -73,7 +73,7 @@ export async function planSealing(words: DumpWords, config: DumpConfig | undefin
   };
 }
 
-/** Sends a file that is there. */
+/** Sends a file that is there; a stop by the user is said, and not thrown: `signal` tells it. */
 export async function sendFile(
   path: string,
   word: string,
@@ -82,7 +82,7 @@ export async function sendFile(
   signal: AbortSignal,
 ): Promise<void> {
   let toldMs = performance.now();
-  await uploadBundle({
+  const sent = uploadBundle({
     path,
     target: await parseUploadTarget(word, path),
     ...(words.uploadHeaders === undefined ? {} : { headers: readHeadersFile(words.uploadHeaders) }),
@@ -94,6 +94,10 @@ export async function sendFile(
     },
     note: (text) => log.warning(text),
     signal,
+  });
+  await sent.catch((error) => {
+    if (!signal.aborted) throw error;
+    log.warning(errorText(error));
   });
 }
 

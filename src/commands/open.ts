@@ -82,8 +82,12 @@ async function show(
   try {
     bundle = await openBundle(file, keys, { maxBytes, maxEntries });
     const taker = options.extract === undefined ? undefined : openExtraction(options.extract);
-    inspection = await inspectBundle(bundle, taker);
+    inspection = await inspectBundle(bundle, taker, context.signal);
   } catch (error) {
+    if (context.signal.aborted) {
+      log.warning(`stopped${options.extract === undefined ? "" : `; "${options.extract}" holds a part of it`}`);
+      return 0; // main.ts makes it 130 or 143
+    }
     if (!(error instanceof BundleError)) throw error;
     if (options.json) {
       context.print(JSON.stringify({ ok: false, fault: error.fault, problems: [error.message] }) + "\n");

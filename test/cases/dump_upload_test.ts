@@ -284,3 +284,14 @@ Deno.test("agent dump upload goes on where a killed one was, and shows no secret
     doesNotMatch(stdout + stderr, /5ecre7/);
   });
 });
+
+Deno.test("agent dump upload that is stopped ends with 130 and keeps the file", async () => {
+  await inScene({ mischief: () => ({ stall: true }) }, async ({ server, path }) => {
+    const { command, args } = agentCommand(["dump", "upload", path, "--upload", `${server.url}/o`, "--yes"]);
+    await using program = RunningProgram.start(command, args);
+    await program.waitUntil(() => server.seen.length > 0, "the request");
+    program.signal("SIGINT");
+    strictEqual((await program.waitForExit()).code, 130, program.stderr);
+    match(program.stderr, /Cannot upload .*: stopped\nTry: the file is kept/);
+  });
+});

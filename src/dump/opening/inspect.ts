@@ -39,9 +39,13 @@ export interface FileTaker {
   file(segments: readonly string[], content: AsyncIterable<Uint8Array>, modified: Date): Promise<string | undefined>;
 }
 
-/** Reads all of it; a damaged end is a problem among the others, what came before it counts. */
-export async function inspectBundle(bundle: OpenedBundle, taker?: FileTaker): Promise<Inspection> {
-  const reading = new Reading(taker);
+/** Reads all of it, or throws the reason of `signal`; a damaged end is a problem among the others, what came before it counts. */
+export async function inspectBundle(
+  bundle: OpenedBundle,
+  taker?: FileTaker,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Inspection> {
+  const reading = new Reading(taker, signal);
   const problems: string[] = [];
   try {
     for await (const item of bundle.entries()) await reading.take(item);
@@ -60,13 +64,15 @@ export async function inspectBundle(bundle: OpenedBundle, taker?: FileTaker): Pr
 class Reading {
   readonly entries: EntryFacts[] = [];
   readonly #taker: FileTaker | undefined;
+  readonly #signal: AbortSignal;
   readonly #seen = new Set<string>();
   /** Files by their path below the bundle's own folder. */
   readonly #files = new Map<string, ManifestEntry>();
   readonly #texts = new Map<string, string>();
 
-  constructor(taker: FileTaker | undefined) {
+  constructor(taker: FileTaker | undefined, signal: AbortSignal) {
     this.#taker = taker;
+    this.#signal = signal;
   }
 
   async take(item: TarItem): Promise<void> {
@@ -97,8 +103,10 @@ class Reading {
     const below = segments.slice(1).join("/");
     const hash = createHash("sha256");
     const kept: Uint8Array[] | undefined = wanted.has(below) && item.sizeBytes <= maxTextBytes ? [] : undefined;
+    const signal = this.#signal;
     async function* watched(): AsyncGenerator<Uint8Array> {
       for await (const bytes of item.content) {
+        signal.throwIfAborted();
         hash.update(bytes);
         kept?.push(bytes.slice());
         yield bytes;
