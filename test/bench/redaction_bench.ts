@@ -1,4 +1,5 @@
 /** How fast `agent dump` makes logs safe, and in how much memory: one process per text, generated while it is redacted. */
+import process from "node:process";
 import { type Identities, noIdentities } from "../../src/dump/redaction/identities.ts";
 import { openRedactor } from "../../src/dump/redaction/redactor.ts";
 
@@ -7,17 +8,23 @@ export async function run(words: readonly string[]): Promise<void> {
   const at = words.indexOf("--megabytes");
   const megabytes = at >= 0 ? Number(words[at + 1]) : 256;
   const write = (line: string): number => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-  write(`| text, ${megabytes} MB | MB/s | peak RSS, MiB |\n| --- | --- | --- |`);
+  write(`| text, ${megabytes} MB | MB/s | MB per second of CPU | peak RSS, MiB |\n| --- | --- | --- | --- |`);
   for (const [name, lines] of Object.entries(texts)) {
-    const { ms, peakMiB } = await measure(lines, megabytes);
-    write(`| ${name} | ${(1_000 * megabytes / ms).toFixed(0)} | ${peakMiB} |`);
+    const { ms, cpuMs, peakMiB } = await measure(lines, megabytes);
+    write(
+      `| ${name} | ${(1_000 * megabytes / ms).toFixed(0)} | ${(1_000 * megabytes / cpuMs).toFixed(0)} | ${peakMiB} |`,
+    );
   }
 }
 
-async function measure(lines: readonly string[], megabytes: number): Promise<{ ms: number; peakMiB: number }> {
+async function measure(
+  lines: readonly string[],
+  megabytes: number,
+): Promise<{ ms: number; cpuMs: number; peakMiB: number }> {
   const redactor = openRedactor({ mode: "full", identities });
   const block = blockOf(lines);
   const start = performance.now();
+  const cpu = process.cpuUsage();
   let peak = 0;
   let chunks = 0;
   const { content } = redactor.redact(repeated(block, megabytes * 1_000_000), {
@@ -25,7 +32,8 @@ async function measure(lines: readonly string[], megabytes: number): Promise<{ m
     kind: "log",
   });
   for await (const _ of content) if (chunks++ % 64 === 0) peak = Math.max(peak, Deno.memoryUsage().rss);
-  return { ms: performance.now() - start, peakMiB: Math.round(peak / 1_048_576) };
+  const { user, system } = process.cpuUsage(cpu);
+  return { ms: performance.now() - start, cpuMs: (user + system) / 1_000, peakMiB: Math.round(peak / 1_048_576) };
 }
 
 async function* repeated(block: Uint8Array, sizeBytes: number): AsyncGenerator<Uint8Array> {

@@ -22,7 +22,7 @@ export class AddressScan {
   readonly #names: Names;
   readonly #map: AddressMap | undefined;
   readonly #known: ReadonlySet<string>;
-  readonly #cache = new Map<string, Uint8Array>();
+  readonly #cache = new Map<string | number, Uint8Array>();
   readonly #emitted = new Set<string>();
 
   /**
@@ -223,7 +223,9 @@ export class AddressScan {
 
   /** @param bits of the prefix that follows: where the address is that network, its replacement is one, too */
   #addressMask(address: Uint8Array, bits: number | undefined): Uint8Array {
-    const key = `${latin1(address, 0, address.length)}/${bits ?? ""}`;
+    const key = address.length === 4
+      ? ((address[0]! << 24 | address[1]! << 16 | address[2]! << 8 | address[3]!) >>> 0) * 256 + (bits ?? 255)
+      : `${latin1(address, 0, 16)}/${bits ?? ""}`;
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached;
     const mask = encoder.encode(this.#addressText(address, bits));

@@ -33,8 +33,9 @@ interface Rule {
 
 /** Finds secrets in lines. It keeps working memory, so it serves one caller at a time. */
 export class SecretRules {
-  readonly #rules: readonly Rule[];
-  readonly #any: ReturnType<typeof compileAny>;
+  /** Rules in groups, each with an automaton that says whether one of it matches. */
+  readonly #groups: readonly { readonly rules: readonly Rule[]; readonly any: { test: Test } }[];
+  readonly #any: { test: Test };
 
   /** @throws ConfigError with every pattern that is none */
   constructor(custom: readonly CustomPattern[] = []) {
@@ -53,8 +54,12 @@ export class SecretRules {
       pattern: new Pattern(regex),
       ...(accept === undefined ? {} : { accept }),
     }));
-    this.#rules = [...presets, ...own];
-    this.#any = automatonOf([...this.#rules.map(({ pattern }) => pattern.source), anyPem, anySecret]);
+    const rules = [...presets, ...own];
+    this.#any = automatonOf([...rules.map(({ pattern }) => pattern.source), anyPem, anySecret]);
+    this.#groups = Array.from({ length: Math.ceil(rules.length / groupSize) }, (_, i) => {
+      const part = rules.slice(i * groupSize, (i + 1) * groupSize);
+      return { rules: part, any: automatonOf(part.map(({ pattern }) => pattern.source)) };
+    });
   }
 
   /** Whether `bytes[start..end)` may hold something, or the beginning of any PEM; quick. */
@@ -67,7 +72,8 @@ export class SecretRules {
     const finds: Find[] = [];
     const spans: number[] = [];
     const isJson = bytes[start] === 123;
-    for (const rule of this.#rules) {
+    const matching = this.#groups.flatMap(({ rules, any }) => any.test(bytes, start, end) ? rules : []);
+    for (const rule of matching) {
       if (!rule.pattern.test(bytes, start, end)) continue;
       spans.length = 0;
       const complete = rule.pattern.findAll(bytes, start, end, spans);
@@ -91,16 +97,17 @@ function customRule({ name = "custom", regex, replacement }: CustomPattern): Rul
   return { name, pattern, ...(replacement === undefined ? {} : { replacement: encoder.encode(replacement) }) };
 }
 
-/** One automaton for all, or for each where together they are too large. */
-function automatonOf(sources: readonly string[]): ReturnType<typeof compileAny> {
+type Test = (bytes: Uint8Array, start: number, end: number) => boolean;
+
+/** One automaton for all; where together they are too large, one for each half. @throws never for patterns that compile alone */
+function automatonOf(sources: readonly string[]): { test: Test } {
   try {
     return compileAny(sources);
-  } catch {
-    const groups = [sources.slice(0, presetPatterns.secrets.length), sources.slice(presetPatterns.secrets.length)];
-    const each = [compileAny(groups[0]!), ...groups[1]!.map((source) => compileAny([source]))];
-    const test = (bytes: Uint8Array, start: number, end: number): boolean =>
-      each.some((a) => a.test(bytes, start, end));
-    return { test } as ReturnType<typeof compileAny>;
+  } catch (error) {
+    if (sources.length < 2) throw error;
+    const half = sources.length >> 1;
+    const [a, b] = [automatonOf(sources.slice(0, half)), automatonOf(sources.slice(half))];
+    return { test: (bytes, start, end) => a.test(bytes, start, end) || b.test(bytes, start, end) };
   }
 }
 
@@ -201,6 +208,7 @@ function isStop(byte: number): boolean {
   return byte === 44 || byte === 59 || byte === 38 || isQuote(byte) || byte === backslash;
 }
 
+const groupSize = 8;
 const backslash = 92;
 const anySecret = String.raw`"kind\\*"[[:space:]]*:[[:space:]]*\\*"Secret`;
 const anyPem = "----[- ]BEGIN ";

@@ -279,7 +279,11 @@ function startsKey(bytes: Uint8Array, indent: number, end: number): boolean {
   if (indent < 0) return false;
   let at = indent;
   while (at < end && (bytes[at] === 45 || bytes[at] === 32)) at++;
-  if (firstBytes[bytes[at] ?? 0] === 1) return true;
+  if (at < end && firstBytes[bytes[at]!] === 1) {
+    const limit = Math.min(end, at + maxKeyName);
+    while (at < limit && bytes[at] !== 58 && bytes[at] !== 32 && bytes[at] !== 61) at++;
+    if (bytes[at] === 58) return true;
+  }
   const last = bytes[end - 1]!;
   return last === 124 || last === 62 ||
     ((last === 45 || last === 43) && (bytes[end - 2] === 124 || bytes[end - 2] === 62));
@@ -303,6 +307,7 @@ const firstBytes = new Uint8Array(256);
 for (const char of "dskntv\"'") firstBytes[char.charCodeAt(0)] = 1;
 const latin1 = new TextDecoder("latin1");
 const encoder = { encode: (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0) & 255) };
+const maxKeyName = 64;
 const maxKeyBytes = 64 * 1024;
 const maxHeldBytes = 4 * 1024 * 1024;
 const maxHeldLines = 100_000;
