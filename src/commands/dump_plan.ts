@@ -1,14 +1,19 @@
 /** What `agent dump` would run: from words and configuration, before anything is done. */
+import { join } from "node:path";
 import type { AgentConfig } from "../config/config.ts";
 import type { Collector } from "../dump/collector.ts";
 import { collectors } from "../dump/collectors/mod.ts";
 import type { Machine } from "../dump/machine.ts";
+import { PrecacheStore } from "../dump/precache.ts";
+import { withPrecache } from "../dump/precache_fallback.ts";
+import { recentLinesCollector } from "../dump/recent_lines.ts";
 import { chooseCollectors, parseTimeouts } from "../dump/selection.ts";
 import { errorText, UsageError } from "../pipeline/errors.ts";
 import type { CommandContext } from "./context.ts";
 import type { FoundConfig } from "./dump_config.ts";
 import { destinationsOf, ownStateOf } from "./dump_own_state.ts";
 import { deadlineOf, type DumpWords, jobsOf, maxBytesOf, momentOf, profileOf, toStdout } from "./dump_words.ts";
+import { precacheFolder } from "./precache.ts";
 
 /** What the words and the configuration ask for. */
 export interface DumpPlan {
@@ -49,7 +54,7 @@ function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machi
   const wanted = config?.dump;
   const state = (config as AgentConfig | undefined)?.state ?? machine.locate("/var/lib/agent");
   try {
-    return collectors({
+    const table = collectors({
       ownState: ownStateOf(path, config, state),
       destinations: destinationsOf(config),
       processes: [...wanted?.processes ?? [], ...words.process ?? []],
@@ -60,6 +65,9 @@ function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machi
         ...(words.command ?? []).map(askedCommand),
       ],
     });
+    if (!machine.live) return table;
+    const kept = precacheFolder(state);
+    return [...withPrecache(table, new PrecacheStore(kept)), recentLinesCollector(join(kept, "recent"))];
   } catch (error) {
     throw new UsageError(errorText(error), { cause: error });
   }

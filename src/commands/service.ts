@@ -47,7 +47,9 @@ export async function runServiceCommand(
   await runService({
     config: await load(),
     ...(words.config === undefined ? {} : { reload: load }),
-    keepCertificate,
+    keepCertificate: async (config, signal) => {
+      await Promise.all([keepCertificate(config, signal), keepForDumps(config, words.config, signal)]);
+    },
     onReload: (handler) => context.onSignal("SIGHUP", handler),
     version: project.version,
     once,
@@ -65,6 +67,13 @@ function loader(words: ServiceWords, form: ServiceForm): () => Promise<AgentConf
   const given = Object.entries(form.quickWords).filter(([, value]) => value !== undefined).map(([name]) => name);
   if (given.length > 0) throw new UsageError(`--config and ${given.join(", ")} exclude each other`);
   return async () => finish({ ...await loadConfigApart(path), ...(state === undefined ? {} : { state }) });
+}
+
+/** Keeps what the key `dump.precache` asks for. Its code, too, is loaded only then. */
+async function keepForDumps(config: AgentConfig, path: string | undefined, signal: AbortSignal): Promise<void> {
+  if (config.dump?.precacheEveryMs === undefined) return;
+  const { keepPrecache } = await import("./precache.ts");
+  await keepPrecache(config, path, signal);
 }
 
 /** Enrols and renews what the key `certificate` asks for. The code for it is loaded only where there is one. */

@@ -49,6 +49,8 @@ export interface DumpConfig {
   readonly words: readonly string[];
   readonly patterns: readonly string[];
   readonly pseudonymKeyFile?: string;
+  /** How often `ship` keeps last good outputs; undefined: never. */
+  readonly precacheEveryMs?: number;
 }
 
 /** Any source. */

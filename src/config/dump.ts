@@ -42,6 +42,10 @@ export const dumpSchema = z.strictObject({
     about: "File with the key of replacement names, so that they are the same in each dump.",
     example: "/etc/agent/pseudonym.key",
   }).exactOptional(),
+  precache: duration(minute, 24 * 60 * minute, {
+    about: "How often ship keeps what quick collectors find, for a dump on a dying machine; default: never.",
+    example: "10m",
+  }).exactOptional(),
 }).transform((keys): DumpConfig => ({
   profile: keys.profile,
   jobs: keys.jobs,
@@ -58,5 +62,6 @@ export const dumpSchema = z.strictObject({
     maxBytes: keys.maxSize,
     upload: keys.upload,
     pseudonymKeyFile: keys.pseudonymKey,
+    precacheEveryMs: keys.precache,
   }),
 })).meta({ description: "What agent dump gathers, and how." });
