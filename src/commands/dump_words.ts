@@ -52,6 +52,7 @@ export interface DumpWords {
   readonly ipMode: string;
   readonly pseudonymKey?: string;
   readonly map?: string;
+  readonly identity?: readonly string[];
 }
 
 const example = `agent dump                                   # everything, redacted, into this folder
@@ -103,6 +104,7 @@ function redactOptions(command: Command): void {
     .option("--secrets-only", "mask secrets, leave names and addresses")
     .option("--pseudonym-key <file>", "key of the replacement names (32 bytes or more): the same in each dump")
     .option("--map <file>", "write which name was replaced by what; keep it to yourself")
+    .option("--identity <file>", "redact: key that opens FILE; repeatable", collectValues)
     .option("--no-redact", "leave everything as it is; asks first")
     .option("--yes-i-know-it-is-unredacted", "the answer, where there is no terminal");
 }

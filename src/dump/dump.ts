@@ -85,7 +85,11 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   const others = options.others?.(storing, options.signal) ?? Promise.resolve([]);
   others.catch(() => {}); // awaited below; it must not end the process before that
   const gathered = await gather({ ...gatherOptions(options), store }, options.signal);
-  const own: NodeEvidence = { id: options.nodeId, collectors: await heldCollectors(gathered, store), findings: [] };
+  const own: NodeEvidence = {
+    id: options.nodeId,
+    collectors: await heldCollectors(gathered, store, redactor),
+    findings: [],
+  };
   const nodes = [...(gathered.length === 0 && options.others !== undefined ? [] : [own]), ...await others];
   goOn(options);
   progress.phase("checking that nothing secret is left");
@@ -143,10 +147,17 @@ function goOn({ signal, keepPartial }: DumpOptions): void {
 }
 
 /** Each thing that could not be had gets a file `NAME.error` in the place where NAME would be. */
-async function heldCollectors(gathered: readonly Gathered[], store: ArtifactStore): Promise<readonly HeldCollector[]> {
+async function heldCollectors(
+  gathered: readonly Gathered[],
+  store: ArtifactStore,
+  redactor: Redactor,
+): Promise<readonly HeldCollector[]> {
   const held: HeldCollector[] = [];
   for (const { collector, artifacts, ...rest } of gathered) {
-    const { id, summary, optional } = collector;
+    // Those that the user asked for are named after files, processes and commands of the user.
+    const id = redactor.redactText(collector.id);
+    const summary = redactor.redactText(collector.summary);
+    const { optional } = collector;
     const files: HeldArtifact[] = [...artifacts];
     const told = new Map<string, string[]>();
     const tell = (about: string, text: string): void => void told.set(about, [...told.get(about) ?? [], text]);

@@ -28,6 +28,7 @@ export async function* inLargeChunks(content: AsyncIterable<Uint8Array>): AsyncG
     parts.push(chunk);
     length += chunk.length;
     if (length < chunkBytes) continue;
+    freeAfter(length);
     yield parts.length === 1 ? parts[0]! : Buffer.concat(parts, length);
     parts = [];
     length = 0;

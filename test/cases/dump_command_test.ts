@@ -365,3 +365,64 @@ function exists(path: string): boolean {
     return false;
   }
 }
+
+Deno.test({
+  name: "agent dump redact replaces more in a bundle that is there, in contents, names and report",
+  ...needs("tar"),
+  fn: () =>
+    inPlace(async (place) => {
+      const echo = place.script("falcon", "echo 'the Falcon project'");
+      const words = ["--command", `falcon=${echo}`, "--only", "command/*", "--only", "system/identity"];
+      await place.run([...words, "-o", "in.tar.gz"], 0);
+      await place.run(["redact", "in.tar.gz", "out.tar.gz", "--word", "falcon"], 0);
+      using before = await OpenedDump.open(join(place.folder, "in.tar.gz"));
+      assert.match(before.text("commands/falcon.txt"), /Falcon/);
+      using dump = await OpenedDump.open(join(place.folder, "out.tar.gz"));
+      dump.judge();
+      assert.equal(dump.files().length, before.files().length);
+      for (const path of dump.files()) {
+        assert.doesNotMatch(path, /falcon/i);
+        assert.doesNotMatch(Deno.readTextFileSync(join(dump.folder, path)), /falcon/i, path);
+      }
+      const state = await place.run(["inspect", "out.tar.gz"], 0);
+      assert.match(state.stdout, /COMPLETE/i);
+    }),
+});
+
+Deno.test({
+  name: "agent dump gathers several machines over ssh: one folder each, failures with their reason",
+  ...needs("tar", "sh"),
+  fn: () =>
+    inPlace(async (place) => {
+      const { command, args } = agentCommand([]);
+      place.script(
+        "agent",
+        `exec ${[command, ...args].map((word) => `'${word}'`).join(" ")} "$@" --only system/identity`,
+      );
+      const ssh = place.script(
+        "ssh",
+        `for last; do :; done
+case "$*" in
+  *" -- refused "*) echo 'connect to host refused port 22: Connection refused' >&2; exit 255;;
+  *" -- hangs "*) sleep 1000;;
+  *) eval "$last";;
+esac`,
+      );
+      const env = { PATH: `${ssh.slice(0, -4)}:${Deno.env.get("PATH")}` };
+      const { stderr } = await place.run(
+        ["--nodes", "one,two,refused,hangs", "--deadline", "6s", "-o", "out.tar.gz"],
+        3,
+        env,
+      );
+      assert.match(stderr, /2 of 4 machines sent nothing/);
+      using dump = await OpenedDump.open(join(place.folder, "out.tar.gz"));
+      dump.judge();
+      const { nodes } = dump.report;
+      assert.equal(nodes.length, 4);
+      assert.deepEqual(nodes.map(({ failure }) => failure === undefined), [true, true, false, false]);
+      assert.match(nodes[2]!.failure!, /Connection refused/);
+      assert.match(nodes[3]!.failure!, /deadline/);
+      assert.ok(dump.files().some((path) => path === `nodes/${nodes[1]!.id}/system/uptime`));
+      assert.match(Deno.readTextFileSync(join(dump.folder, "README.html")), /no dump of this machine/);
+    }),
+});
