@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { setPriority } from "node:os";
 import project from "../../deno.json" with { type: "json" };
 import { analysers } from "../dump/analysers/mod.ts";
-import type { DumpProfile } from "../dump/collector.ts";
+import type { Collector, DumpProfile } from "../dump/collector.ts";
+import { gatheredFolderCollector } from "../dump/collectors/gathered_folder.ts";
 import { k3sScriptCollectors } from "../dump/collectors/k3s.ts";
 import { type DumpOptions, type DumpOutcome, DumpStopped, makeDump } from "../dump/dump.ts";
 import { type Machine, readMachine } from "../dump/machine.ts";
@@ -38,7 +39,7 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
   const plan = planDump(words, found, machine);
   const sealing = await planSealing(words, found.config?.dump, log);
   const nodes = words.nodes === undefined ? undefined : parseNodes(words.nodes);
-  const chosen = nodes !== undefined ? [] : sealing.scriptLayout ? k3sScriptCollectors() : plan.chosen;
+  const chosen = nodes !== undefined ? [] : collectorsOf(sealing, plan);
   const redactor = openDumpRedactor(words, found, machine, (text) => log.warning(text));
   await confirmUnredacted(words);
   const out = toStdout(words);
@@ -88,6 +89,11 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
     toStderr("agent: stopped; nothing is left of the dump (--keep-partial would have written what was there)\n");
     return stopCode(context.signal);
   }
+}
+
+function collectorsOf({ gatheredFolder, scriptLayout }: Sealing, plan: DumpPlan): readonly Collector[] {
+  if (gatheredFolder !== undefined) return [gatheredFolderCollector(gatheredFolder)];
+  return scriptLayout ? k3sScriptCollectors() : plan.chosen;
 }
 
 /** Asks the machines for their dumps; the transfer has a little longer than they have. */

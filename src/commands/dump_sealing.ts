@@ -25,6 +25,8 @@ export interface Sealing {
   readonly encrypted: boolean;
   /** Whether the k3s script's list of things is gathered, under its names. */
   readonly scriptLayout: boolean;
+  /** `--mode upload`: the folder that was gathered before, and nothing else, is in the bundle. */
+  readonly gatheredFolder?: string;
   /** Asks what is to be asked, once, after the gathering. */
   choose(): Promise<Seal>;
   /** Sends the file where that was asked for and agreed to. @throws when that fails; the file stays */
@@ -36,10 +38,15 @@ export interface Sealing {
 /** Reads keys and checks everything that can be wrong. @throws {UsageError} */
 export async function planSealing(words: DumpWords, config: DumpConfig | undefined, log: Log): Promise<Sealing> {
   const mode = words.mode === undefined ? undefined : oneOf("--mode", words.mode, uploadModes);
-  if (mode === "upload") throw new UsageError("--mode upload\nTry: agent dump upload FILE --upload URL");
   const format = formatOf(words, mode);
   const layout = oneOf("--layout", words.layout ?? (mode === undefined ? "full" : "k3s"), ["full", "k3s"]);
   const form = format === "k3s" ? readK3sForm((name) => Deno.env.get(name)) : undefined;
+  const gathered = mode === "upload" ? form?.diagnosticsFolder : undefined;
+  if (mode === "upload" && gathered === undefined) {
+    throw new UsageError(
+      "--mode upload: of what?\nTry: DIAGDIR=FOLDER in the environment, or agent dump upload FILE --upload URL",
+    );
+  }
   const age = format === undefined || format === "age" ? await ageKeys(words, config) : undefined;
   if (format === "age" && age === undefined) {
     throw new UsageError("--format age: for whom?\nTry: --recipient age1…, -R FILE or --passphrase");
@@ -60,6 +67,7 @@ export async function planSealing(words: DumpWords, config: DumpConfig | undefin
     ...(form === undefined ? {} : { base: form.base }),
     encrypted,
     scriptLayout: layout === "k3s",
+    ...(gathered === undefined ? {} : { gatheredFolder: gathered }),
     choose: async () => {
       const plan = await planUpload(asked, form === undefined ? withoutSecretsQuestion(talk) : talk);
       agreed = plan.upload;

@@ -3,6 +3,7 @@
  * to, and the three lines that open it.
  */
 import { createHmac, createPublicKey, type Hmac, type KeyObject, randomBytes } from "node:crypto";
+import { basename } from "node:path";
 import { UsageError } from "../pipeline/errors.ts";
 
 /** What the script calls "secret metadata": AES-256-CBC's key and initial value, and a salt that openssl passes over. */
@@ -47,9 +48,10 @@ export function readK3sForm(variable: (name: string) => string | undefined): K3s
   const bucket = read("BUCKET_NAME") ?? `${program}-diagnostic-logs`;
   if (!/^[A-Za-z0-9._-]{1,222}$/.test(bucket)) throw new UsageError(`BUCKET_NAME: "${bucket}" is no name of a bucket`);
   const publicKey = read("PUBKEY");
+  const folder = read("DIAGDIR");
   return {
     uuid,
-    base: `${program}-diagnostics-${uuid}-${randomLetters(8)}`,
+    base: folder === undefined ? `${program}-diagnostics-${uuid}-${randomLetters(8)}` : nameOfFolder(folder),
     secrets: {
       salt: hexOrRandom("salt", read("salt"), 8),
       key: hexOrRandom("key", read("key"), 32),
@@ -58,7 +60,7 @@ export function readK3sForm(variable: (name: string) => string | undefined): K3s
     publicKey: publicKey === undefined ? undefined : readPublicKey(publicKey),
     uploadUrl: `https://storage.googleapis.com/${bucket}/`,
     temporaryFolder: read("TMPDIR") ?? "/tmp",
-    diagnosticsFolder: read("DIAGDIR"),
+    diagnosticsFolder: folder,
   };
 }
 
@@ -100,6 +102,15 @@ export const k3sMembers = {
   secrets: (base: string): string => `${base}.meta.enc`,
   integrity: (base: string): string => `${base}.hmac`,
 } as const;
+
+/** The script names the upload after the folder; fetch-diags.sh cuts names at their first dot. */
+function nameOfFolder(folder: string): string {
+  const name = basename(folder);
+  if (!/^[A-Za-z0-9_-]{1,200}$/.test(name)) {
+    throw new UsageError(`DIAGDIR: "${name}" cannot be the name of a bundle (letters, digits, - and _)`);
+  }
+  return name;
+}
 
 function hexOrRandom(name: string, text: string | undefined, length: number): Uint8Array {
   if (text === undefined) return new Uint8Array(randomBytes(length));

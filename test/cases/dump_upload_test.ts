@@ -260,6 +260,49 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "agent dump --mode upload sends the folder that DIAGDIR names, redacted, without a question",
+  ...needs("openssl"),
+  fn: async () => {
+    await inScene({}, async ({ folder, server }) => {
+      await runProgram("sh", ["-c", "openssl genrsa -out pem 2048 && openssl rsa -in pem -pubout -out pub"], {
+        cwd: folder,
+      });
+      const gathered = join(folder, "k3s-diagnostics-OLD-12345678");
+      Deno.mkdirSync(join(gathered, "system"), { recursive: true });
+      Deno.writeTextFileSync(join(gathered, "system/uname-a.txt"), "Linux --password=hunter2hunter2\n");
+      Deno.symlinkSync("/etc/shadow", join(gathered, "system/link"));
+      const env = { PUBKEY: Deno.readTextFileSync(join(folder, "pub")), TMPDIR: folder };
+      const words = [
+        "dump",
+        "--mode",
+        "upload",
+        "--upload",
+        `${server.url}/b/`,
+        "--output",
+        folder,
+        "--progress",
+        "none",
+      ];
+      const { command, args } = agentCommand(words);
+      match((await runProgram(command, args, { env, expectCode: 2 })).stderr, /DIAGDIR=FOLDER/);
+      await runProgram(command, args, { env: { ...env, DIAGDIR: gathered } });
+      const sent = server.objects.get("/b/k3s-diagnostics-OLD-12345678.tar.gz");
+      Deno.writeFileSync(join(folder, "received.tar.gz"), sent!);
+      const open = agentCommand(["open", "received.tar.gz", "--identity", "pem", "--extract", "there"]);
+      await runProgram(open.command, open.args, { cwd: folder });
+      const { stdout } = await runProgram("find", ["there", "-name", "uname-a.txt", "-o", "-name", "link"], {
+        cwd: folder,
+      });
+      const [found, ...more] = stdout.trim().split("\n");
+      deepStrictEqual(more, []);
+      const text = Deno.readTextFileSync(join(folder, found!));
+      match(text, /^Linux --password=/);
+      doesNotMatch(text, /hunter2/);
+    });
+  },
+});
+
 Deno.test("agent dump upload goes on where a killed one was, and shows no secret of the address that refuses", async () => {
   let broken = true;
   const mischief = (_: number, { method }: { readonly method: string }): Mischief | undefined => {
