@@ -11,7 +11,9 @@ import { readRecentLines, RecentLines, recentLinesCollector } from "../../src/du
 import { openRedactor } from "../../src/dump/redaction/redactor.ts";
 import type { Redactor } from "../../src/dump/redaction.ts";
 import { collect } from "../peers/collecting.ts";
-import { waitFor } from "../peers/process.ts";
+import { agentCommand } from "../peers/agent.ts";
+import { OpenedDump } from "../peers/opened_dump.ts";
+import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
 
 const secret = "AKIAIOSFODNN7EXAMPLQ";
@@ -208,6 +210,45 @@ Deno.test("RecentLines keeps the newest lines, masked, within its size, also ove
     await ring.flush();
     match(readRecentLines(options.folder), /fits\n--- 3000001 bytes came too quickly to be kept ---\n$/);
   }));
+
+Deno.test({
+  name: "agent ship keeps what agent dump shows when journalctl hangs, with its time",
+  ...needs("sh", "sleep", "tar"),
+  fn: () =>
+    inFolder(async (folder) => {
+      const script = (body: string): void =>
+        Deno.writeTextFileSync(join(folder, "journalctl"), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+      script('case "$*" in *--field*) echo app.service ;; *) echo "line of the journal" ;; esac');
+      const config = join(folder, "agent.yaml");
+      const [state, out] = [join(folder, "state"), join(folder, "dump.tar.gz")];
+      Deno.writeTextFileSync(
+        config,
+        `state: ${state}\nsources: {k: {type: file, include: [${folder}/*.log]}}\n` +
+          `sinks: {o: {type: file, dir: ${folder}/out}}\ndump: {precache: 1m}\n`,
+      );
+      const env = { PATH: `${folder}:${Deno.env.get("PATH")}` };
+      {
+        const { command, args } = agentCommand(["ship", "--config", config]);
+        await using ship = RunningProgram.start(command, args, { env });
+        await ship.waitUntil(
+          () => new PrecacheStore(join(state, "precache")).read("systemd/journal") !== undefined,
+          "the cache",
+        );
+      }
+      script("exec /bin/sleep 1000");
+      const words = ["dump", "--config", config, "--profile", "speed", "--only", "systemd/journal", "--output", out];
+      const { command, args } = agentCommand(words);
+      await runProgram(command, args, { env, expectCode: 3 });
+      using dump = await OpenedDump.open(out);
+      dump.judge();
+      const { status, artifacts } = dump.collector("systemd/journal");
+      strictEqual(status, "timeout");
+      const kept = artifacts.find(({ path }) => path === "systemd/app.service/log.txt")!;
+      match(kept.taken!, /^20/);
+      match(kept.origin, /kept by the agent/);
+      strictEqual(dump.text(kept.path), "line of the journal\n");
+    }),
+});
 
 function isAlive(pid: number): boolean {
   try {

@@ -31,7 +31,7 @@ export const pressureAnalyser: Analyser = analyserOf("pressure", "system/pressur
     findings.push(finding({
       id: `pressure-${resource}`,
       severity: share >= 40 ? "critical" : "warning",
-      title: `Everything waits for ${resource === "io" ? "the disk" : resource === "cpu" ? "the processor" : "memory"}`,
+      title: `Work waits for ${resource === "io" ? "the disk" : resource === "cpu" ? "the processor" : "memory"}`,
       evidence: [line],
       artifact: "system/pressure.txt",
       advice: resource === "memory"
