@@ -111,7 +111,11 @@ start() {
     trap - HUP INT TERM
     umask "$old_umask"
   fi
-  export AGENT_PACKING=self-extracting
+  case $self in
+  /*) AGENT_PROGRAM=$self ;;
+  *) AGENT_PROGRAM=$PWD/$self ;;
+  esac
+  export AGENT_PACKING=self-extracting AGENT_PROGRAM
   export DENO_DIR="$copy/cache" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
   exec "$copy/deno" @RUN_FLAGS@ "$copy/@ENTRY@" "$@"
 }

@@ -7,7 +7,11 @@ import { ConfigError, failure } from "../../pipeline/errors.ts";
 import { openLog } from "../../system/log.ts";
 import type { CommandContext } from "../context.ts";
 
-/** @returns 0, also when parts were left out: each is said; 1 when there is nothing that forwards */
+/**
+ * Prints the translation of the file at `path`.
+ * @returns 0, also when parts were left out: each is said; 1 when the agent would not take it
+ * @throws when there is nothing in it that forwards
+ */
 export async function printTranslated(path: string, context: CommandContext): Promise<number> {
   const { document, notes } = translateRsyslog(readText(path), (pattern) => readMatching(pattern, dirname(path)));
   for (const { where, text } of notes) log.warning(`${where}: ${text}`);
