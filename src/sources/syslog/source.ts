@@ -1,7 +1,7 @@
 /**
- * The sources `syslog`, `tcp` and `tls`: a syslog server on UDP, TCP, TLS or a Unix socket, and a server for plain lines. Records are kept as they came; one with a
- * `<PRI>` has its own header, one without is plain. It cannot read again, and its senders do not repeat: what it has read
- * must be safe (in the spool) before the process may end.
+ * The sources `syslog`, `tcp` and `tls`: a syslog server on UDP, TCP, TLS or a Unix socket, and a server for plain lines.
+ * Records are kept as they came; in syslog one with a `<PRI>` has its own header, one without is plain. It cannot read
+ * again, and its senders do not repeat: what it has read must be safe (in the spool) before the process may end.
  */
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
