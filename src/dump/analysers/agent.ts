@@ -25,6 +25,61 @@ export const agentAnalyser: Analyser = analyserOf("agent", path, (text) => {
   return [...spoolFindings(state), ...sinkFindings(state), ...dropFindings(state), ...certificateFindings(state)];
 });
 
+/** What `agent spool` reports of a spool, as far as it is read here. */
+interface Spool {
+  readonly bytes?: number;
+  readonly damagedBytes?: number;
+  readonly missingRecords?: number;
+  readonly readers?: readonly { readonly id?: string; readonly held?: number }[];
+  readonly untold?: Readonly<Record<string, number>>;
+}
+
+const spoolPath = "agent/spool.json";
+
+/** Reads the spool as it lies on the disk: that is there also when no agent runs. */
+export const spoolAnalyser: Analyser = {
+  id: "spool",
+  analyse: async (read) => {
+    const spool = JSON.parse(await read(spoolPath) ?? "{}") as Spool;
+    const config = JSON.parse(await read("agent/configuration.resolved.json") ?? "{}") as {
+      spool?: { maxBytes?: number };
+    };
+    return [...fillFindings(spool, config.spool?.maxBytes ?? Infinity), ...lossFindings(spool)];
+  },
+};
+
+function fillFindings({ bytes = 0, readers = [] }: Spool, maxBytes: number): readonly Finding[] {
+  const share = bytes / maxBytes;
+  const behind = readers.filter(({ held }) => (held ?? 0) > 0);
+  if (!(share >= 0.5) || behind.length === 0) return [];
+  return [finding({
+    id: share >= 0.95 ? "spool-full" : "spool-growing",
+    severity: share >= 0.8 ? "critical" : "warning",
+    title: `The spool is ${Math.round(share * 100)} % full`,
+    evidence: [`${bytes} of ${maxBytes} bytes`, ...behind.map(({ id, held }) => `${id}: ${held} records wait`)],
+    artifact: spoolPath,
+    advice: "A destination takes less than comes in: look at network/reachability.txt, and at the agent's log.",
+  })];
+}
+
+function lossFindings({ damagedBytes = 0, missingRecords = 0, untold = {} }: Spool): readonly Finding[] {
+  const lines = [
+    ...(damagedBytes > 0 ? [`${damagedBytes} bytes are damaged`] : []),
+    ...(missingRecords > 0 ? [`${missingRecords} records are missing between others`] : []),
+    ...Object.entries(untold).filter(([why, times]) => why !== "hand" && times > 0).map(([why, times]) =>
+      `${times} records dropped: ${why}`
+    ),
+  ];
+  return lines.length === 0 ? [] : [finding({
+    id: "spool-loss",
+    severity: "critical",
+    title: "Records of the spool are lost",
+    evidence: lines,
+    artifact: spoolPath,
+    advice: "Damage comes from the disk: look at kernel/dmesg.log. Drops come from its size: raise spool.maxSize.",
+  })];
+}
+
 function spoolFindings({ spool }: State): readonly Finding[] {
   const share = (spool?.usedBytes ?? 0) / (spool?.maxBytes ?? Infinity);
   if (share < 0.5) return [];

@@ -151,6 +151,24 @@ Deno.test("analysers read the agent's own state: spool, sinks, drops; what was i
   deepStrictEqual(found[2]!.evidence, ["spool: 5 records, spoolFull"]);
 });
 
+Deno.test("analysers read the spool of an agent that may not run any more", async () => {
+  const config = { "agent/configuration.resolved.json": '{"spool":{"maxBytes":1000}}' };
+  const spool = {
+    bytes: 900,
+    damagedBytes: 0,
+    missingRecords: 0,
+    readers: [{ id: "main", held: 7 }],
+    untold: { full: 0 },
+  };
+  deepStrictEqual(await idsIn({ ...config, "agent/spool.json": JSON.stringify(spool) }), ["spool-growing critical"]);
+  // Segments that everybody has read go with the next one: they are no trouble.
+  const read = { ...spool, readers: [{ id: "main", held: 0 }] };
+  deepStrictEqual(await idsIn({ ...config, "agent/spool.json": JSON.stringify(read) }), []);
+  const hurt = { ...read, damagedBytes: 12, untold: { full: 3 } };
+  const [loss] = await findingsIn({ "agent/spool.json": JSON.stringify(hurt) });
+  deepStrictEqual(loss!.evidence, ["12 bytes are damaged", "3 records dropped: full"]);
+});
+
 Deno.test("analysers see the signs of trouble in logs, each line once", async () => {
   const lines: Readonly<Record<string, string>> = {
     "disk-error": "kernel: blk_update_request: I/O error, dev sda, sector 1",

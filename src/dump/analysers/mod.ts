@@ -1,6 +1,6 @@
 /** All analysers; their findings are shown in this order within a severity. */
 import type { Analyser } from "../report.ts";
-import { agentAnalyser } from "./agent.ts";
+import { agentAnalyser, spoolAnalyser } from "./agent.ts";
 import { certificatesAnalyser } from "./certificates.ts";
 import { clockAnalyser } from "./clock.ts";
 import { diskAnalyser } from "./disk.ts";
@@ -18,6 +18,7 @@ export const analysers: readonly Analyser[] = [
   certificatesAnalyser(),
   reachabilityAnalyser,
   agentAnalyser,
+  spoolAnalyser,
   failedUnitsAnalyser,
   restartsAnalyser,
   supervisedAnalyser,
