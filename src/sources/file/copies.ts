@@ -61,10 +61,11 @@ export function findOriginal(
     } else if (!isRotatedName(other.path, file.path)) continue; // a copy that has hardly begun
     const { mark } = other;
     if (!isFirmBasis(mark, file.path) || !canOpen(other)) continue;
-    const fits = isSound(other)
-      ? isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)
-      : isContentOf(mark, file.peek);
-    if (fits) return other;
+    if (isSound(other) && isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)) {
+      return other;
+    }
+    // Asked again: a rotation truncates a moment after it copied, and that may have been just now.
+    if (!isSound(other) && isContentOf(mark, file.peek)) return other;
   }
   return undefined;
 }
@@ -84,7 +85,8 @@ export function staysCopy(file: TailedFile, original: TailedFile, sizeBytes: num
     const length = Math.min(compareBytes, until - file.comparedBytes);
     const own = file.peek(file.comparedBytes, length);
     const other = original.peek(file.comparedBytes, length);
-    if (own.length !== length || other.length !== length || hash53(own) !== hash53(other)) return false;
+    const same = own.length === length && other.length === length && hash53(own) === hash53(other);
+    if (!same) return !isSound(original); // truncated while it was compared
     file.comparedBytes += length;
   }
   return true;
