@@ -32,7 +32,22 @@ export function ownStateOf(
       read: () => texts(join(state, "positions")),
     },
     { path: "state.txt", kind: "text", origin: state, read: () => listing(state) },
+    ...(config?.certificate === undefined ? [] : [certificateState(config.certificate.folder)]),
   ];
+}
+
+/** What `agent cert status --json` says; the code for it is loaded only where there is a certificate. */
+function certificateState(folder: string): OwnState {
+  return {
+    path: "certificate.json",
+    kind: "json",
+    origin: `certificate in ${folder}`,
+    read: async () => {
+      const { readStatus } = await import("../cert/status.ts");
+      const { CertificateStore } = await import("../cert/store.ts");
+      return JSON.stringify(readStatus(new CertificateStore(folder), "", Date.now()), null, 1) + "\n";
+    },
+  };
 }
 
 /** Hosts and ports that the sinks send to. */

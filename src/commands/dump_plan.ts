@@ -57,6 +57,7 @@ function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machi
     const table = collectors({
       ownState: ownStateOf(path, config, state),
       destinations: destinationsOf(config),
+      certificateFolders: config?.certificate === undefined ? [] : [config.certificate.folder],
       processes: [...wanted?.processes ?? [], ...words.process ?? []],
       include: [...wanted?.files ?? [], ...words.include ?? []],
       metrics: [...wanted?.metrics ?? [], ...words.metrics ?? []],

@@ -123,6 +123,34 @@ function dropFindings({ sources = [], sinks = [], spool }: State): readonly Find
   })];
 }
 
+/** Reads what `agent cert status` says. */
+export const ownCertificateAnalyser: Analyser = analyserOf("own-certificate", "agent/certificate.json", (text) => {
+  const { present, ok, chain, keyMatches, needsRenewal, notAfter } = JSON.parse(text) as CertificateFacts;
+  if (present === true && ok === true && needsRenewal !== true) return [];
+  const isBroken = present !== true || ok !== true;
+  return [finding({
+    id: isBroken ? "agent-certificate" : "certificate-expiring",
+    severity: isBroken ? "critical" : "warning",
+    title: isBroken ? "The agent's own certificate cannot be used" : "The agent's own certificate is due for renewal",
+    evidence: [
+      present === true
+        ? `good until ${notAfter}, chain: ${chain}, key ${keyMatches === true ? "matches" : "does not match"}`
+        : "there is none",
+    ],
+    artifact: "agent/certificate.json",
+    advice: "agent cert enroll gets one; the log of agent ship says why the renewal does not succeed.",
+  })];
+});
+
+interface CertificateFacts {
+  readonly present?: boolean;
+  readonly ok?: boolean;
+  readonly chain?: string;
+  readonly keyMatches?: boolean;
+  readonly needsRenewal?: boolean;
+  readonly notAfter?: string;
+}
+
 function certificateFindings({ certificate }: State): readonly Finding[] {
   if (certificate === undefined || certificate.ok !== false) return [];
   return [finding({

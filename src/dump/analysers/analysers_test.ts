@@ -151,6 +151,15 @@ Deno.test("analysers read the agent's own state: spool, sinks, drops; what was i
   deepStrictEqual(found[2]!.evidence, ["spool: 5 records, spoolFull"]);
 });
 
+Deno.test("analysers read what agent cert status says", async () => {
+  const ids = (facts: unknown): Promise<readonly string[]> =>
+    idsIn({ "agent/certificate.json": JSON.stringify(facts) });
+  deepStrictEqual(await ids({ present: true, ok: true, needsRenewal: false }), []);
+  deepStrictEqual(await ids({ present: true, ok: true, needsRenewal: true }), ["certificate-expiring warning"]);
+  deepStrictEqual(await ids({ present: true, ok: false, chain: "expired" }), ["agent-certificate critical"]);
+  deepStrictEqual(await ids({ present: false }), ["agent-certificate critical"]);
+});
+
 Deno.test("analysers read the spool of an agent that may not run any more", async () => {
   const config = { "agent/configuration.resolved.json": '{"spool":{"maxBytes":1000}}' };
   const spool = {
@@ -191,6 +200,14 @@ Deno.test("analysers see the signs of trouble in logs, each line once", async ()
       line,
     );
   }
+  for (
+    const line of [
+      "rsyslogd: imuxsock: lost 12 messages from pid 7 due to rate-limiting",
+      "rsyslogd-pstats: main Q: origin=core.queue size=0 discarded.full=3 discarded.nf=0",
+      "kernel: net_ratelimit: 12 callbacks suppressed",
+      "--- gap: 40 records were overwritten before they were read",
+    ]
+  ) deepStrictEqual(await idsIn({ "kernel/dmesg.log": `${prefix}${line}\n` }), ["logs-dropped warning"], line);
   const loop = `${prefix}systemd[1]: app.service: Scheduled restart job, restart counter is at 5.\n`;
   deepStrictEqual(await idsIn({ "logs/var/log/messages.1": loop.repeat(2) }), []);
   deepStrictEqual(await idsIn({ "logs/var/log/messages.1": loop.repeat(3) }), ["restart-loop-log critical"]);

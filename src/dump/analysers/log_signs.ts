@@ -85,7 +85,7 @@ const signs: readonly Sign[] = [
     id: "logs-dropped",
     severity: "warning",
     pattern:
-      /Suppressed \d+ messages|\d+ callbacks suppressed|imjournal: \d+ messages lost|begin to drop messages|messages? lost due to rate-limiting|kauditd hold queue overflow|audit: audit_lost=|audit_backlog_limit exceeded|--- gap: \d+ records|agent: gap of \d+|discarded.*due to rate-limiting|Missed \d+ kernel messages/,
+      /Suppressed \d+ messages|\d+ callbacks suppressed|imjournal: \d+ messages lost|begins? to drop messages|lost \d+ messages from|discarded\.full=[1-9]|messages? lost due to rate-limiting|kauditd hold queue overflow|audit: audit_lost=|audit_backlog_limit exceeded|--- gap: \d+ records|agent: gap of \d+|discarded.*due to rate-limiting|Missed \d+ kernel messages/,
     title: "Log messages were dropped before anybody could read them (N lines)",
     advice:
       "Raise the limit that the line names (RateLimitBurst of journald, log_buf_len of the kernel, backlog of audit).",

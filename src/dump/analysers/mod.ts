@@ -1,6 +1,6 @@
 /** All analysers; their findings are shown in this order within a severity. */
 import type { Analyser } from "../report.ts";
-import { agentAnalyser, spoolAnalyser } from "./agent.ts";
+import { agentAnalyser, ownCertificateAnalyser, spoolAnalyser } from "./agent.ts";
 import { certificatesAnalyser } from "./certificates.ts";
 import { clockAnalyser } from "./clock.ts";
 import { diskAnalyser } from "./disk.ts";
@@ -19,6 +19,7 @@ export const analysers: readonly Analyser[] = [
   reachabilityAnalyser,
   agentAnalyser,
   spoolAnalyser,
+  ownCertificateAnalyser,
   failedUnitsAnalyser,
   restartsAnalyser,
   supervisedAnalyser,
