@@ -1,6 +1,6 @@
 /**
- * Syslog and plain lines in streams: TCP (RFC 6587), TLS (RFC 5425) and Unix stream sockets. Each connection is read only when there is
- * room for what it sends: a slow consumer slows its senders, and nothing is dropped.
+ * Syslog and plain lines in streams: TCP (RFC 6587), TLS (RFC 5425) and Unix stream sockets. Each connection is read only
+ * when there is room for what it sends: a slow consumer slows its senders, and nothing is dropped.
  */
 import type { Batch, Origin } from "../../pipeline/batch.ts";
 import { errorText } from "../../pipeline/errors.ts";
