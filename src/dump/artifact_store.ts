@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Artifact, ArtifactKind } from "./collector.ts";
 import { gunzip, gzip, inLargeChunks } from "./gzip_stream.ts";
+import { freeAfter } from "./memory.ts";
 import type { RedactionCount, Redactor } from "./redaction.ts";
 import { type KeptBytes, type WorkFile, WorkFullError } from "./work_file.ts";
 
@@ -77,6 +78,7 @@ export class ArtifactStore {
     const about = { path, kind: artifact.kind, origin: redactor.redactText(artifact.origin) };
     const source = new Source(artifact.content, this.#options.maxArtifactBytes, signal);
     const packed = artifact.encoding === "gzip";
+    freeAfter(redactionBytes);
     try {
       const unpacked = packed ? source.expanded() : source.bytes();
       const redacted = redactor.redact(unpacked, { path: artifact.path, kind: artifact.kind });
@@ -286,5 +288,7 @@ function numbered(path: string, n: number): string {
   return dot > path.lastIndexOf("/") + 1 ? `${path.slice(0, dot)}~${n}${path.slice(dot)}` : `${path}~${n}`;
 }
 
+/** What redaction and compression of one artifact use, roughly. */
+const redactionBytes = 2 * 1024 * 1024;
 const maxPlainBytes = 32 * 1024;
 const abortGraceMs = 400;

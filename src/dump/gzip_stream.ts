@@ -2,8 +2,7 @@
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { createGunzip, createGzip, gzipSync } from "node:zlib";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { freeAfter } from "./memory.ts";
 
 /** Compresses; `level` 0..9. Ends with the error of `content` where that fails. */
 export function gzip(content: AsyncIterable<Uint8Array>, level: number): AsyncIterable<Uint8Array> {
@@ -54,29 +53,4 @@ async function* through(
   }
 }
 
-/**
- * The engine sees a chunk as a few bytes of its heap and lets hundreds of them wait, which are megabytes outside of it:
- * measured 46 MiB for 150 MB. A minor collection every 8 MiB takes no time that could be measured.
- */
-function freeAfter(sizeBytes: number): void {
-  passedBytes += sizeBytes;
-  if (passedBytes < collectBytes) return;
-  passedBytes = 0;
-  collectGarbage ??= openCollector();
-  collectGarbage();
-}
-
-function openCollector(): () => void {
-  try {
-    setFlagsFromString("--expose-gc");
-    const collect: unknown = runInNewContext("gc");
-    return typeof collect === "function" ? () => void collect({ type: "minor" }) : () => {};
-  } catch {
-    return () => {}; // only memory is lost
-  }
-}
-
-let passedBytes = 0;
-let collectGarbage: (() => void) | undefined;
-const collectBytes = 8 * 1024 * 1024;
 const chunkBytes = 64 * 1024;
