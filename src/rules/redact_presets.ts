@@ -166,7 +166,7 @@ export const presetPatterns: Readonly<Record<RedactPreset, readonly PresetPatter
 
 /** Not what merely says that there is a value or none, and not the bracket that opens a structure. */
 function isValue(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start <= 5 && noValue.test(decoder.decode(bytes.subarray(start, end)))) return false;
+  if (end - start <= 7 && noValue.test(decoder.decode(bytes.subarray(start, end)))) return false;
   if (bytes[start] !== 91 && bytes[start] !== 123) return true;
   let before = start - 1;
   while (bytes[before] === 32) before--;
@@ -232,7 +232,7 @@ function isDigit(byte: number): boolean {
 }
 
 const decoder = new TextDecoder();
-const noValue = /^(?:true|false|null|nil|none|yes|no|~)$/i;
+const noValue = /^(?:true|false|null|nil|none|yes|no|~|files|compat|systemd)$/i;
 const dash = 45;
 const dot = 46;
 const colon = 58;

@@ -124,6 +124,8 @@ Deno.test("redact() finds secrets at every place of a line of 20 MB, in bounded 
   for (const filler of ["x", "word and ", '{"a":1},']) {
     const bytes = encode(filler.repeat(Math.ceil(20 * 1024 * 1024 / filler.length)));
     for (const place of places) bytes.set(encode(` password="${secret}" `), place);
+    // The first window ends between this name and its value.
+    bytes.set(encode(` password = "${secret}" `), maxLineBytes + 48 * 1024 - 11);
     bytes.set(encode(` password="${secret}"`), bytes.length - 40);
     const about = { path: "logs/x.log", kind: "log" } as const;
     const whole = await safe(openRedactor({ mode: "full" }), bytes, about);
@@ -256,7 +258,7 @@ Deno.test("leaks() finds what is known in every form and says where, never what"
   ];
   for (const form of forms) {
     const text = `${"harmless\n".repeat(40_000)}before ${form} after`;
-    const leaks = await redactor.leaks(chunks(encode(text), [100, 360_003, 360_010]));
+    const leaks = await redactor.leaks(chunks(encode(text), [100, 360_010]));
     ok(leaks.length > 0 && leaks[0]!.offset >= 360_000 && leaks[0]!.offset <= 360_020, form);
     ok(!JSON.stringify(leaks).includes(secret));
     ok((await redactor.leaks(chunks(gzipSync(text)))).length > 0, "in gzip");

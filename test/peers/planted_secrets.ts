@@ -396,6 +396,8 @@ const kept = [
   "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
   "max_tokens=100 tokenizer: x passwordless login, automountServiceAccountToken: false",
   "Failed password for root from somewhere; std::vector<a::b>; 12:34",
+  "passwd:         files systemd",
+  "precedence ::ffff:0:0/96  10",
   "ff:ff:ff:ff:ff:ff 00:00:00:00:00:00 33:33:00:00:00:01",
   "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU fingerprint 16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48",
 ];

@@ -186,6 +186,7 @@ export class AddressScan {
     const text = latin1(bytes, start, stop);
     const address = text.length < 6 && !/\d/.test(text) ? undefined : parseIpv6(text); // `a::b` is a name in a program
     if (address === undefined || isMeaningless(address)) return undefined;
+    if (holdsIpv4(address) && isMeaningless(address.subarray(12))) return undefined;
     return { start, end: stop, mask: this.#addressMask(address, networkBits(bytes, stop, end)), rule: "ipv6" };
   }
 
@@ -253,13 +254,18 @@ export class AddressScan {
   /** An IPv4 address within an IPv6 one is mapped as the IPv4 address it is (RFC 4291 section 2.5.5.2, RFC 6052). */
   #mapBytes(address: Uint8Array): Uint8Array {
     const map = this.#map!;
-    const holdsIpv4 = address.length === 16 &&
-      (latin1(address, 0, 12) === mappedPrefix || latin1(address, 0, 12) === translatedPrefix);
-    if (!holdsIpv4) return map.map(address);
+    if (!holdsIpv4(address)) return map.map(address);
     const out = address.slice();
     out.set(map.map(address.subarray(12)), 12);
     return out;
   }
+}
+
+/** IPv4-mapped (RFC 4291) or translated (RFC 6052). */
+function holdsIpv4(address: Uint8Array): boolean {
+  if (address.length !== 16) return false;
+  const prefix = latin1(address, 0, 12);
+  return prefix === mappedPrefix || prefix === translatedPrefix;
 }
 
 /** `v1.2.3.4`, `foo-1.2.3.4`, `1.2.3.4-5`, `1.2.3.4rc1`, `version 1.2.3.4`. */

@@ -141,7 +141,7 @@ function formOfText(about: { readonly path: string; readonly kind: string }, hea
   return {
     json: about.kind === "json" || /\.jsonl?$/.test(path) || first === 123,
     yaml: about.kind === "yaml" || /\.(?:ya?ml|conf|cfg|ini|env|toml|properties)$/.test(path),
-    versions: /(?:dpkg|rpm|apk|opkg|pip|pacman|packages?|versions?)[^/]*$/.test(path),
+    versions: /\/apt\/|(?:dpkg|rpm|apk|opkg|pip|pacman|packages?|versions?)[^/]*$/.test(path),
   };
 }
 
