@@ -10,7 +10,7 @@ import type {
 } from "../../config/config.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery } from "../../sources/file/discovery.ts";
-import { isLocal } from "../../sources/webhook/source.ts";
+import { isLocal } from "../../sources/webhook/access.ts";
 import { TokenFile } from "../../sources/webhook/token.ts";
 import { formatAddress } from "../../tls/dial.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";

@@ -19,13 +19,11 @@ import { openLog } from "../../system/log.ts";
 import { bindUnixSocket } from "../../system/unix_socket.ts";
 import type { TlsOptions } from "../../tls/dial.ts";
 import { listenForSockets } from "../../tls/listen.ts";
+import { isLocal, refuseStrangers, type WebhookAddress } from "./access.ts";
 import { bodyTypeOf, checkLength, readRecords, Refusal, retryAfter, Room, Share } from "./body.ts";
 import { batchesOfRecords } from "./batches.ts";
 import { PendingRequests } from "./pending.ts";
 import { TokenFile } from "./token.ts";
-
-/** Where to listen. */
-export type WebhookAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** What a webhook is told. */
 export interface WebhookOptions {
@@ -70,11 +68,6 @@ export async function openWebhookSource(options: WebhookOptions): Promise<Webhoo
   const webhook = new Webhook(options);
   await webhook.listen();
   return webhook;
-}
-
-/** Whether only this machine can reach an address. */
-export function isLocal(listen: WebhookAddress): boolean {
-  return "path" in listen || /^(127(\.\d{1,3}){3}|::1|localhost)$/i.test(listen.host);
 }
 
 class Webhook implements WebhookSource {
@@ -290,18 +283,6 @@ class Webhook implements WebhookSource {
   get #requestTimeoutMs(): number {
     return this.#options.requestTimeoutMs ?? 60_000;
   }
-}
-
-/** @throws when others than this machine can reach the address and nothing says who they are */
-function refuseStrangers({ id, listen, tls, tokenFile }: WebhookOptions): void {
-  if (isLocal(listen) || "path" in listen || tls?.ca !== undefined) return;
-  if (tokenFile === undefined) {
-    throw new Error(
-      `Cannot listen on ${listen.host} for "${id}": anybody could push\n` +
-        "Try: listen on 127.0.0.1, or set tls.ca (client certificates) or tokenFile",
-    );
-  }
-  if (tls === undefined) log.warning(`${id} takes its token over a connection that others can read; set tls`);
 }
 
 function respond(response: ServerResponse, status: number, headers: Record<string, string>, text: string): void {
