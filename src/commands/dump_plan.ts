@@ -58,6 +58,10 @@ function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machi
       ownState: ownStateOf(path, config, state),
       destinations: destinationsOf(config),
       certificateFolders: config?.certificate === undefined ? [] : [config.certificate.folder],
+      kubernetes: {
+        ...(words.namespace === undefined ? {} : { namespaces: words.namespace }),
+        ...(words.kubeconfig === undefined ? {} : { kubeconfig: words.kubeconfig }),
+      },
       processes: [...wanted?.processes ?? [], ...words.process ?? []],
       include: [...wanted?.files ?? [], ...words.include ?? []],
       metrics: [...wanted?.metrics ?? [], ...words.metrics ?? []],

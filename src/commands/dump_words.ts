@@ -27,6 +27,8 @@ export interface DumpWords {
   readonly keepPartial?: boolean;
   readonly progress: string;
   readonly include?: readonly string[];
+  readonly namespace?: readonly string[];
+  readonly kubeconfig?: string;
   readonly process?: readonly string[];
   readonly metrics?: readonly string[];
   readonly command?: readonly string[];
@@ -93,6 +95,8 @@ function gatherOptions(command: Command): void {
     .option("--process <name>", "look at these processes closely; repeatable", collectValues)
     .option("--metrics <url>", "read a page of metrics; repeatable", collectValues)
     .option("--command <name=words>", "run a command, words by spaces, no shell; repeatable", collectValues)
+    .option("--namespace <name>", "Kubernetes: this namespace alone; repeatable", collectValues)
+    .option("--kubeconfig <file>", "Kubernetes: where the cluster is (default: as kubectl, or that of the node)")
     .option("--nodes <list>", "not this machine but these, by commas: ssh names, or http(s):// addresses of agents")
     .option("--root <dir>", "look at a tree below DIR instead of this machine; runs no commands", "/");
 }
