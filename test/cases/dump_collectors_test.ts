@@ -11,6 +11,7 @@ import { type Machine, readMachine } from "../../src/dump/machine.ts";
 import { collect, collectAll, type Collected } from "../peers/collecting.ts";
 import { makeFakeRoot, plantTraps, writeTree } from "../peers/fake_root.ts";
 import { runProgram, waitFor } from "../peers/process.ts";
+import { Pki } from "../peers/pki.ts";
 import { needs, onlyIf } from "../peers/skip.ts";
 
 async function inFolder(test: (folder: string) => Promise<void> | void): Promise<void> {
@@ -280,6 +281,80 @@ Deno.test("kubernetes collector says what is missing where there is neither kube
     deepStrictEqual(notes.map(({ state }) => state), ["missing"]);
     match(notes[0]!.text, /Try: kubectl in the PATH.*https:/);
   }));
+
+Deno.test({
+  name: "kubernetes collector asks the API where there is no kubectl, and no value of a Secret ever comes",
+  ...needs("openssl"),
+  fn: () =>
+    inFolder(async (folder) => {
+      using pki = await Pki.make();
+      const { cert, key } = pki.server;
+      const asked: string[] = [];
+      const base64 = (path: string): string => btoa(Deno.readTextFileSync(path));
+      const server = Deno.serve({
+        port: 0,
+        hostname: "127.0.0.1",
+        onListen: () => {},
+        cert: Deno.readTextFileSync(cert),
+        key: Deno.readTextFileSync(key),
+      }, (request) => {
+        const { pathname, search } = new URL(request.url);
+        const isMetadata = request.headers.get("accept")!.includes("as=PartialObjectMetadataList");
+        asked.push(`${pathname}${search}${isMetadata ? " metadata" : ""}`);
+        if (request.headers.get("authorization") !== "Bearer planted-token") return new Response("", { status: 401 });
+        const answer = apiAnswers[isMetadata ? `${pathname} metadata` : pathname];
+        return answer === undefined ? new Response("", { status: 403 }) : Response.json(answer);
+      });
+      try {
+        const kubeconfig = join(folder, "config");
+        Deno.writeTextFileSync(
+          kubeconfig,
+          `clusters:\n- cluster:\n    certificate-authority-data: ${base64(pki.ca)}\n` +
+            `    server: https://127.0.0.1:${server.addr.port}\nusers:\n- user:\n    token: planted-token\n`,
+        );
+        const machine = readMachine("/", { searchPath: folder });
+        const { texts, notes, error } = await collect(
+          machine,
+          collectorOf("kubernetes/cluster", { kubernetes: { kubeconfig } }),
+        );
+        strictEqual(error, undefined);
+        match(texts.get("kube/kubectl_logs_ns1_pod1_main.log")!, /a line of the pod/);
+        match(texts.get("kube/kubectl_get_widgets.example.test.json")!, /widget1/);
+        deepStrictEqual(JSON.parse(texts.get("kube/kubectl_get_secrets.json")!).items, [
+          { metadata: { name: "s1", namespace: "ns1" } },
+        ]);
+        deepStrictEqual(notes.map(({ about, state }) => `${state} ${about}`), ["denied kube/api/api/v1/nodes"]);
+        deepStrictEqual(asked.filter((line) => line.includes("secrets")), ["/api/v1/secrets metadata"]);
+        ok(!allTexts([{ texts, artifacts: new Map(), notes }]).includes("planted-"));
+      } finally {
+        await server.shutdown();
+      }
+    }),
+});
+
+/** A small cluster: one pod, one Secret, a resource of its own, and nodes that may not be listed. */
+const apiAnswers: Readonly<Record<string, unknown>> = {
+  "/version": { gitVersion: "v1.30" },
+  "/apis": { groups: [{ preferredVersion: { groupVersion: "example.test/v1" } }] },
+  "/api/v1": {
+    resources: [
+      { name: "pods", namespaced: true, verbs: ["list"] },
+      { name: "pods/log", namespaced: true, verbs: ["get"] },
+      { name: "secrets", namespaced: true, verbs: ["list"] },
+      { name: "nodes", namespaced: false, verbs: ["list"] },
+    ],
+  },
+  "/apis/example.test/v1": { resources: [{ name: "widgets", namespaced: true, verbs: ["list", "get"] }] },
+  "/apis/example.test/v1/widgets": { items: [{ metadata: { name: "widget1" } }] },
+  "/api/v1/pods": {
+    items: [{ metadata: { namespace: "ns1", name: "pod1" }, spec: { containers: [{ name: "main" }] } }],
+  },
+  "/api/v1/namespaces/ns1/pods/pod1/log": "a line of the pod",
+  "/api/v1/secrets metadata": {
+    kind: "PartialObjectMetadataList",
+    items: [{ metadata: { name: "s1", namespace: "ns1", annotations: { "last-applied": "planted-value" } } }],
+  },
+};
 
 Deno.test({
   name: "k3s script collectors give the files of the script with its names",
