@@ -30,7 +30,7 @@ export interface RedactorOptions {
   readonly ipMode?: "prefix" | "token";
 }
 
-/** @throws ConfigError for a pattern that is none, UsageError for a key that is too short */
+/** Makes the redactor of a dump. @throws ConfigError for a pattern that is none, UsageError for a key that is too short */
 export function openRedactor(options: RedactorOptions): Redactor {
   return options.mode === "none" ? unchanged : new DumpRedactor(options);
 }

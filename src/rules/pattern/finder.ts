@@ -10,6 +10,8 @@ import { op, type Program } from "./program.ts";
 export class Finder {
   readonly #program: Program;
   readonly #marks: Int32Array;
+  /** 1 for every byte that an occurrence can begin with; undefined where one can be empty. */
+  readonly #firsts: Uint8Array | undefined;
   #mark = 0;
   #threads = new Threads();
   #spare = new Threads();
@@ -20,6 +22,7 @@ export class Finder {
   constructor(program: Program) {
     this.#program = program;
     this.#marks = new Int32Array(program.ops.length);
+    this.#firsts = firstBytes(program);
   }
 
   /** Steps walked so far. For the tests of the bound. */
@@ -59,7 +62,11 @@ export class Finder {
     const { ops, xs, ys, sets, start } = this.#program;
     let best: Found | undefined;
     this.#threads.count = 0;
+    const firsts = this.#firsts;
     for (let at = from;; at++) {
+      if (firsts !== undefined && this.#threads.count === 0 && best === undefined) {
+        while (at < end && firsts[bytes[at]!] === 0) at++;
+      }
       const previous = at === recordStart ? before.start : isWord(bytes[at - 1]!) ? before.word : before.other;
       const next = at === end ? after.end : isWord(bytes[at]!) ? after.word : after.other;
       const entered = this.#enterAll(at, previous, next, best === undefined ? start : 0);
@@ -121,6 +128,24 @@ export class Finder {
       } else into.add(step, start, groupBegin, groupStop);
     }
   }
+}
+
+/** The bytes that a step reached from the start without one can take; conditions on places count as met. */
+function firstBytes({ ops, xs, ys, sets, start }: Program): Uint8Array | undefined {
+  const firsts = new Uint8Array(256);
+  const seen = new Set<number>();
+  const stack = [start];
+  while (stack.length > 0) {
+    const step = stack.pop()!;
+    if (seen.has(step)) continue;
+    seen.add(step);
+    const code = ops[step]!;
+    if (code === op.match) return undefined;
+    if (code === op.bytes) sets[ys[step]!]!.forEach((member, byte) => firsts[byte]! |= member);
+    else if (code === op.split) stack.push(ys[step]!, xs[step]!);
+    else stack.push(xs[step]!);
+  }
+  return firsts;
 }
 
 interface Found {
