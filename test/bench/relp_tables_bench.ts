@@ -125,6 +125,7 @@ async function talk(port: number, count: number): Promise<void> {
       for (let i = 0; i < length; i++) if (buffer[i] === 75) answers++; // the K of each OK, that of open included
     }
   })();
+  reading.catch(() => {}); // told when it is awaited
   const write = async (bytes: Uint8Array): Promise<void> => {
     for (let done = 0; done < bytes.length;) done += await connection.write(bytes.subarray(done));
   };
