@@ -4,7 +4,7 @@ import { analyserOf, finding } from "./finding.ts";
 
 const path = "system/certificates.txt";
 
-/** @param nowMs of the dump; by the machine's clock, which may be what is wrong */
+/** Compares with the time of the dump. @param nowMs that time; by the machine's clock, which may be what is wrong */
 export function certificatesAnalyser(nowMs: () => number = Date.now): Analyser {
   return analyserOf("certificates", path, (text) => {
     const now = nowMs();

@@ -8,8 +8,10 @@ import { textArtifact } from "./define.ts";
 import { readTextOr } from "./files.ts";
 
 /** Where the API is and how it is asked. The token and the key stay in memory. */
-interface Api {
+export interface Api {
+  /** `https://host:port`. */
   readonly url: string;
+  /** PEM of the CA, of our certificate and its key. */
   readonly ca?: string;
   readonly token?: string;
   readonly cert?: string;

@@ -73,7 +73,6 @@ const memoryFiles: readonly FileSpec[] = [
   { from: "/proc/interrupts", to: "system/interrupts" },
   { from: "/proc/softirqs", to: "system/softirqs" },
   { from: "/proc/buddyinfo", to: "system/buddyinfo" },
-  { from: "/proc/slabinfo", to: "system/slabinfo" },
 ];
 
 /** Control groups with what they use, may use, and how often they were at the limit; undefined where version 2 is not in use. */
@@ -139,6 +138,7 @@ const settingsFiles: readonly FileSpec[] = [
   { from: "/proc/filesystems", to: "system/filesystems" },
   { from: "/proc/devices", to: "system/devices" },
   { from: "/proc/iomem", to: "system/iomem" },
+  { from: "/proc/slabinfo", to: "system/slabinfo" },
   { from: "/proc/mdstat", to: "system/mdstat" },
   { from: "/proc/mtd", to: "system/mtd" },
   { from: "/etc/sysctl.conf", to: "system/sysctl.conf" },
