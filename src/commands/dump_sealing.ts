@@ -96,7 +96,7 @@ export async function sendFile(
     ...(words.uploadHeaders === undefined ? {} : { headers: readHeadersFile(words.uploadHeaders) }),
     ...(words.ca === undefined ? {} : { tls: { ca: words.ca } }),
     onProgress: (done, total) => {
-      if (performance.now() - toldMs < 1_500) return;
+      if (done === 0 || performance.now() - toldMs < 1_500) return;
       toldMs = performance.now();
       log.info(`uploaded ${formatSize(done)} of ${formatSize(total)}`);
     },
