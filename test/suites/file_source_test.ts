@@ -675,7 +675,8 @@ filesCase("resumes at every batch boundary without loss or repetition", async (f
     });
     const { signal } = new AbortController();
     for await (const batch of source.read(from, { maxRecords: 150, maxBytes: 1_000 }, signal)) {
-      assert.ok(batch.count <= 150 && batch.bounds[2 * batch.count - 1]! - batch.bounds[0]! <= 1_000);
+      assert.ok(batch.count <= 150);
+      assert.ok(batch.count === 0 || batch.bounds[2 * batch.count - 1]! - batch.bounds[0]! <= 1_000);
       for (let i = 0; i < batch.count; i++) records.push(recordText(batch, i));
       from = mergePosition(from, JSON.parse(JSON.stringify(batch.position)));
       batch.release();

@@ -73,6 +73,10 @@ export class Contents {
       file.waitingBytes = 0;
       return;
     }
+    // Saved before its first line is: with a later content of its path in the position and this one not, a start after a
+    // kill would not look for it again, should no pattern find it by then.
+    file.verify();
+    this.#ledger.change(file.key, encodeMark(file.mark));
     this.#follow(file);
   }
 

@@ -106,7 +106,11 @@ class Iteration {
       this.#sweep();
       for (;;) {
         const changes = this.#roster.takeChanges();
-        if (changes !== undefined) yield this.#emptyBatch(changes);
+        if (changes !== undefined) {
+          this.#heldSinceMs = performance.now();
+          yield this.#emptyBatch(changes);
+          this.#heldSinceMs = Infinity;
+        }
         if (this.#signal.aborted) return;
         this.#schedule.pollDue();
         if (this.#schedule.hot.size === 0) {
