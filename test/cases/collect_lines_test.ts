@@ -166,7 +166,9 @@ Deno.test({
       await collector.program.waitForOutput(/presents no certificate, and one is demanded/);
       const { cert, key } = await pki.issue("self", { commonName: clientName, selfSigned: true });
       await say(["-cert", cert, "-key", key]);
-      await collector.program.waitForOutput(/refused 127\.0\.0\.1:\d+: certificate of relp-client\.lab/);
+      await collector.program.waitForOutput(
+        /refused 127\.0\.0\.1:\d+: the certificate of relp-client\.lab .* self-signed/,
+      );
       await say(["-cert", pki.client.cert, "-key", pki.client.key]);
       await collector.program.waitUntil(() => collector.lines(clientName) === 1, "the good one's line");
       match(collector.text(clientName), /hello/);

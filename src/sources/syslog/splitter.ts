@@ -16,7 +16,11 @@ export interface StreamSplitter {
   flush(origin: Origin): Iterable<Batch>;
 }
 
-/** @param nulEnds a NUL ends a record of syslog, too: what `syslog(3)` puts behind them on a Unix stream */
+/**
+ * The splitter of one stream.
+ * @param maxRecordBytes longer records are split
+ * @param nulEnds a NUL ends a record of syslog, too: what `syslog(3)` puts behind them on a Unix stream
+ */
 export function openSplitter(records: "syslog" | "lines", maxRecordBytes: number, nulEnds: boolean): StreamSplitter {
   if (records === "lines") return new PlainLines(maxRecordBytes);
   return new SyslogRecords(new SyslogSplitter({ maxRecordBytes, nulEnds }));
