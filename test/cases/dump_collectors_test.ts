@@ -129,6 +129,8 @@ Deno.test({
       match(index, /^\/var\/log\/shadow\.log: a link to "\/etc\/shadow"/m);
       match(index, /^\/var\/log\/up\.log: a link to "\/etc\/hostname"/m);
       match(index, /^\/var\/log\/wtmp: binary$/m);
+      match(index, /^\/var\/log\/bin\.log: left out, binary$/m);
+      strictEqual(texts.get("logs/var/log/cut.log"), "2026-11-20T10:00:00Z after the power cut\n");
       match(index, /^\/var\/log\/deep.*: too deep$/m);
       match(index, /^\/var\/log\/new\\nline\.log: taken/m);
       match(texts.get("logs/var/log/sparse.log")!, /left out: the first \d{12,} bytes/);

@@ -82,7 +82,8 @@ export function plantTraps(root: string): Disposable {
     "deep/1/2/3/4/5/6/7/8/9/too-deep.log": "never\n",
     "wtmp": new Uint8Array(1_024),
     "broken.gz": new Uint8Array([31, 139, 8, 0, 1, 2, 3]),
-    "bin.log": new Uint8Array(4_096),
+    "bin.log": crypto.getRandomValues(new Uint8Array(4_096)),
+    "cut.log": "\0".repeat(5_000) + "2026-11-20T10:00:00Z after the power cut\n",
   });
   const made = new Deno.Command("mkfifo", { args: [join(logs, "pipe.log")] }).outputSync();
   if (!made.success) throw new Error("Cannot make a pipe");

@@ -64,7 +64,7 @@ export async function* logArtifacts(
     else {
       const log = new LogArtifact(context, file, Math.min(left, fileBytes));
       left -= Math.min(left, fileBytes, file.sizeBytes);
-      const artifact = log.artifact(folder);
+      const artifact = await log.isUnfit() ? undefined : log.artifact(folder);
       if (artifact !== undefined) yield artifact;
       index.push(`${file.name}: ${log.outcome()}`);
     }
@@ -110,6 +110,19 @@ class LogArtifact {
       : `taken, ${kept} of ${lines} lines are of the time`;
   }
 
+  /** Whether it is no text or cannot be read. After a power cut a log may begin with zero bytes: those do not count. */
+  async isUnfit(): Promise<boolean> {
+    if (this.#packer !== undefined) return false;
+    const from = Math.max(0, this.#file.sizeBytes - this.#maxBytes);
+    let head = new Uint8Array(0);
+    for await (const chunk of this.#bytes(from, 4_096)) head = new Uint8Array([...head, ...withoutZeros(chunk)]);
+    if (this.#said !== "") return true;
+    const controls = head.filter((byte) => byte < 32 && !textControls.has(byte)).length;
+    if (controls <= head.length / 20) return false;
+    this.#said = "left out, binary";
+    return true;
+  }
+
   artifact(folder: string): Artifact | undefined {
     const { name, modifiedMs } = this.#file;
     const shared = { kind: "log", origin: name, taken: new Date(modifiedMs) } as const;
@@ -140,7 +153,7 @@ class LogArtifact {
       const start = isWhole ? 0 : chunk.indexOf(10) + 1;
       if (!isWhole && start === 0) continue;
       isWhole = true;
-      if (start < chunk.length) yield chunk.subarray(start);
+      if (start < chunk.length) yield withoutZeros(chunk.subarray(start));
     }
   }
 
@@ -192,6 +205,14 @@ class LogArtifact {
     };
   }
 }
+
+/** What a file system leaves where it had no time to write; no text has them. */
+function withoutZeros(bytes: Uint8Array): Uint8Array {
+  return bytes.includes(0) ? bytes.filter((byte) => byte !== 0) : bytes;
+}
+
+/** Bell, backspace, tab, line feed, form feed, carriage return, escape. */
+const textControls: ReadonlySet<number> = new Set([7, 8, 9, 10, 12, 13, 27]);
 
 async function* atMost(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
   let left = maxBytes;
