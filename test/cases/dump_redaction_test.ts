@@ -270,6 +270,15 @@ Deno.test("leaks() finds what is known in every form and says where, never what"
   strictEqual(await safe(redactor, "tried Q9x8w7v6u5t4 twice"), "tried [redacted] twice");
 });
 
+Deno.test("leaks() does not complain of domains that everybody has", async () => {
+  const domains = ["home.lan", "svc.cluster.local", "customer.lan"];
+  const redactor = openRedactor({ mode: "full", identities: { ...noIdentities, domains } });
+  const text = redactor.redactText("search home.lan svc.cluster.local customer.lan\n");
+  ok(/^search home\.lan svc\.cluster\.local host-\w+\.lan\n$/.test(text), text);
+  deepStrictEqual(await redactor.leaks(chunks(encode(text))), []);
+  strictEqual((await redactor.leaks(chunks(encode("customer.lan\n")))).length, 1);
+});
+
 Deno.test("openRedactor() refuses what it could not do later, and does only what it is asked", async () => {
   throws(() => openRedactor({ mode: "full", customPatterns: [{ regex: "(a" }, { regex: "b(?=c)" }] }), (error) => {
     return error instanceof ConfigError && error.problems.length === 2;

@@ -5,7 +5,7 @@ import { ByteBuffer } from "./byte_buffer.ts";
 import { formOf, peek } from "./content.ts";
 import type { Identities } from "./identities.ts";
 import { type Literal, LiteralSet } from "./literals.ts";
-import { isCommonName } from "./names.ts";
+import { isCommonDomain, isCommonName } from "./names.ts";
 import { isDigit } from "./addresses.ts";
 import { writtenForms } from "./written_forms.ts";
 
@@ -80,6 +80,7 @@ function soughtIn({ identities, secrets, words, ambiguous }: KnownValues): reado
   for (const [rule, list] of names) {
     for (const name of new Set(list)) {
       if (rule !== "word" && isCommonName(name)) continue;
+      if ((rule === "host" || rule === "domain") && isCommonDomain(name)) continue;
       for (const form of writtenForms(encoder.encode(name))) add(form.bytes, rule, !form.encoded, form.encoded);
     }
   }

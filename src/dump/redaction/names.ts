@@ -75,6 +75,13 @@ export function isCommonLabel(label: string): boolean {
   return commonLabels.has(label.toLowerCase());
 }
 
+/** Whether {@linkcode Names.host} leaves a name as it is: `home.lan`, `svc.cluster.local`. */
+export function isCommonDomain(name: string): boolean {
+  const labels = name.split(".");
+  const isTopPublic = labels.length > 1 && /^[a-z]{2,}$/i.test(labels.at(-1)!);
+  return (isTopPublic ? labels.slice(0, -1) : labels).every((label) => label === "" || isCommonLabel(label));
+}
+
 /** Whether a name alone identifies nobody: too short, or a word that texts are full of. */
 export function isCommonName(name: string): boolean {
   return name.length < 2 || /^\d+$/.test(name) || commonLabels.has(name.toLowerCase()) ||
