@@ -98,6 +98,7 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   progress.phase("looking for causes");
   for (const node of nodes) if (node.failure === undefined) node.findings = await analyse(options.analysers, node);
   goOn(options);
+  progress.quiet();
   const seal = await options.chooseSeal();
   progress.phase("packing");
   const header = {

@@ -18,6 +18,7 @@ export class Progress implements GatherProgress, Disposable {
   #done = 0;
   #total = 0;
   #phase = "starting";
+  #isQuiet = false;
 
   /** @param write takes text for the terminal or the stream of lines */
   constructor(form: ProgressForm, write: (text: string) => void) {
@@ -49,8 +50,15 @@ export class Progress implements GatherProgress, Disposable {
     else this.#beat();
   }
 
+  /** Says nothing until the next phase: somebody is asked something on the same terminal. */
+  quiet(): void {
+    this.#isQuiet = true;
+    if (this.#form === "bar") this.#write("\r\x1b[K");
+  }
+
   /** What it does after gathering, in a few words. */
   phase(name: string): void {
+    this.#isQuiet = false;
     this.#phase = name;
     this.#running.clear();
     this.#beat();
@@ -68,6 +76,7 @@ export class Progress implements GatherProgress, Disposable {
   }
 
   #beat(): void {
+    if (this.#isQuiet) return;
     const doing = this.#phase === "" ? [...this.#running].join(", ") : this.#phase;
     if (this.#form === "lines") {
       if (this.#total > 0) this.#line(`PROGRESS:${this.#done}/${this.#total}:${doing}`);
