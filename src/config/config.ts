@@ -310,6 +310,23 @@ export interface SpoolConfig {
 /** The local HTTP server. */
 export interface StatusConfig {
   readonly listen: HostPort | { readonly path: string };
+  readonly tls?: TlsConfig;
+  /** File with the tokens that callers show. */
+  readonly tokenFile?: string;
+  /** Names beside the host's own that callers may address the server by. */
+  readonly hosts: readonly string[];
+  /** File for the textfile collector of node_exporter. */
+  readonly textfile?: string;
+  readonly dump: StatusDumpConfig;
+}
+
+/** Dumps that are asked for over HTTP. */
+export interface StatusDumpConfig {
+  readonly enabled: boolean;
+  /** Of those that name none; undefined: that of the section `dump`. */
+  readonly profile?: DumpConfig["profile"];
+  /** How long a finished one can be fetched. */
+  readonly keepMs: number;
 }
 
 /** How the machine gets its certificate. */

@@ -79,6 +79,9 @@ export const fileSinkDefaults = { maxFileBytes: 100 * mib, maxAgeMs: 24 * 3_600 
 /** Keys of the disk queue. */
 export const spoolDefaults = { maxBytes: 64 * mib, whenFull: "block" } as const;
 
+/** Keys of the status server. */
+export const statusDefaults = { keepDumpMs: 3_600 * second } as const;
+
 /** Ports of URLs and addresses without one. */
 export const defaultPorts = {
   relp: 2_514,

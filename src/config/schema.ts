@@ -7,18 +7,22 @@ import { z } from "zod";
 import { keyTypes } from "../cert/keys.ts";
 import { parseHostPort, parseSocketPath } from "./address.ts";
 import type { AgentConfig, CertificateConfig, SinkConfig, SourceConfig, StatusConfig, TlsConfig } from "./config.ts";
-import { defaultPorts, defaults, spoolDefaults } from "./defaults.ts";
+import { defaultPorts, defaults, spoolDefaults, statusDefaults } from "./defaults.ts";
 import { dumpSchema } from "./dump.ts";
 import { issueText } from "./messages.ts";
+import { complaintOfAccess } from "../status/server/access.ts";
 import { checkRules } from "../rules/rule_set.ts";
 import type { RedactSpec, RuleSpec } from "../rules/spec.ts";
 import { redactSchema, rulesSchema, testsSchema } from "./rules.ts";
 import { sinksSchema } from "./sinks.ts";
 import { sourcesSchema } from "./sources.ts";
+import { serverTlsSchema } from "./tls.ts";
 import {
   choice,
   complain,
   described,
+  duration,
+  durationText,
   flag,
   given,
   type IssueContext,
@@ -67,7 +71,29 @@ const statusSchema = z.strictObject({
   listen: parsedText(parseStatusAddress, {
     about: "host:port or unix:PATH.",
   }).prefault(`127.0.0.1:${defaultPorts.status}`),
-}).meta({ description: "The local HTTP server: page, metrics, live tail." });
+  tls: serverTlsSchema.exactOptional(),
+  tokenFile: text({
+    about: "File (mode 0600) with the tokens that callers show, one per line; made with a token if it is missing.",
+    example: "/etc/agent/status.token",
+  }).exactOptional(),
+  hosts: list(parsedText(parseHostname, { about: "A name." }), {
+    about: "More names that callers may use for this server; localhost, the host's own and addresses always are.",
+    example: ["router1.example.net"],
+  }).exactOptional(),
+  textfile: text({
+    about: "File that gets the metrics, for the textfile collector of node_exporter.",
+    example: "/var/lib/node_exporter/agent.prom",
+  }).exactOptional(),
+  dump: z.strictObject({
+    enabled: flag({ about: "Whether dumps can be asked for." }).prefault(true),
+    profile: choice(["speed", "complete", "size"], {
+      about: "Of dumps that name none; default: that of the key dump.",
+      example: "speed",
+    }).exactOptional(),
+    keep: duration(60_000, 24 * 3_600_000, { about: "How long a finished dump can be fetched." })
+      .prefault(durationText(statusDefaults.keepDumpMs)),
+  }).meta({ description: "Dumps over HTTP, one at a time." }).prefault({}),
+}).meta({ description: "The local HTTP server: page, metrics, live tail, dumps." });
 
 /** The document, as read; the host's name is still to be filled in where the document has none. */
 export const documentSchema = z.strictObject({
@@ -102,7 +128,12 @@ export const documentSchema = z.strictObject({
     sinks: withCertificate(keys.sinks, "sinks", certificate, context),
     spool: { maxBytes: keys.spool.maxSize, whenFull: keys.spool.whenFull },
     tests: keys.tests ?? [],
-    ...given({ hostname: keys.hostname, certificate, status: keys.status, dump: keys.dump }),
+    ...given({
+      hostname: keys.hostname,
+      certificate,
+      status: statusOf(keys.status, certificate, context),
+      dump: keys.dump,
+    }),
   };
 }).meta({ title: "Configuration of agent" });
 
@@ -150,6 +181,31 @@ function certificateOf(keys: CertificateKeys | undefined, state: string): Certif
     reuseKey,
     folder: dir ?? join(state, defaults.certificateFolder),
     ...given({ ca, challengeFile, san, keyType, user, exec }),
+  };
+}
+
+function statusOf(
+  keys: z.output<typeof statusSchema> | undefined,
+  certificate: CertificateConfig | undefined,
+  context: IssueContext,
+): StatusConfig | undefined {
+  if (keys === undefined) return undefined;
+  const { listen, tokenFile, hosts = [], textfile, dump: { enabled, profile, keep: keepMs } } = keys;
+  const tls = keys.tls === undefined || certificate === undefined ? keys.tls : withFiles(keys.tls, certificate.folder);
+  if (tls !== undefined && tls.cert === undefined) {
+    complain(context, keys, "missing; a TLS server needs cert and key, or the key certificate", [
+      "status",
+      "tls",
+      "cert",
+    ]);
+  }
+  const complaint = complaintOfAccess({ listen, ...given({ tls, tokenFile }) });
+  if (complaint !== undefined) complain(context, keys, complaint, ["status", "listen"]);
+  return {
+    listen,
+    hosts,
+    dump: { enabled, keepMs, ...given({ profile }) },
+    ...given({ tls, tokenFile, textfile }),
   };
 }
 

@@ -81,7 +81,11 @@ status: {listen: "127.0.0.1:7514"}
   strictEqual((config.sources.messages as { priority: number }).priority, 3 * 8 + 3);
   deepStrictEqual(config.rules[1]?.limit, { records: 5, perMs: 60_000 });
   strictEqual(config.spool.maxBytes, 64 * 1024 * 1024);
-  deepStrictEqual(config.status, { listen: { host: "127.0.0.1", port: 7514 } });
+  deepStrictEqual(config.status, {
+    listen: { host: "127.0.0.1", port: 7514 },
+    hosts: [],
+    dump: { enabled: true, keepMs: 3_600_000 },
+  });
 });
 
 Deno.test("parseConfig() and the quick form give the same", () => {
@@ -361,6 +365,15 @@ Deno.test("sampleText() is a configuration, as it is and with everything switche
     [...sourceTypes.now].sort(),
   );
   deepStrictEqual(Object.values(everything.sinks).map(({ type }) => type).sort(), [...sinkTypes.now].sort());
+});
+
+Deno.test("parseConfig() refuses a status server that anybody could read", () => {
+  const wide = `status: {listen: "0.0.0.0:7514"`;
+  match(problems(`${parts}${wide}}`).join("\n"), /status\.listen: 0\.0\.0\.0 can be reached by others/);
+  deepStrictEqual(problems(`${parts}${wide}, tokenFile: /t}`), []);
+  deepStrictEqual(problems(`${parts}${wide}, tls: {ca: /a, cert: /c, key: /k}}`), []);
+  match(problems(`${parts}${wide}, tls: {cert: /c, key: /k}}`).join("\n"), /can be reached by others/);
+  match(problems(`${parts}status: {tls: {}}`).join("\n"), /status\.tls\.cert: missing/);
 });
 
 Deno.test("sampleText() shows every key of the schema", () => {

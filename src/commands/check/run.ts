@@ -4,6 +4,7 @@ import { unbuiltKeys } from "../../config/unbuilt.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { compileRules } from "../../rules/rule_set.ts";
 import { runRuleTests } from "../../rules/rule_tests.ts";
+import { warningOfAccess } from "../../status/server/access.ts";
 import { checkCredentials } from "./credentials.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 import { checkMachine } from "./machine.ts";
@@ -42,8 +43,6 @@ export function checkTests({ rules, redact, metadata, tests }: AgentConfig): rea
 }
 
 function checkStatus({ status }: AgentConfig): readonly Finding[] {
-  if (status === undefined || "path" in status.listen) return [];
-  const { host } = status.listen;
-  if (/^(127\.|::1$|localhost$)/.test(host)) return [];
-  return [warning("status.listen", `${host} can be reached by others, who may read logs there`, "listen on 127.0.0.1")];
+  const text = status === undefined ? undefined : warningOfAccess(status);
+  return text === undefined ? [] : [warning("status.listen", text, "set status.tls, or listen on 127.0.0.1")];
 }
