@@ -11,7 +11,7 @@ import type {
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery } from "../../sources/file/discovery.ts";
 import { isLocal } from "../../sources/webhook/access.ts";
-import { TokenFile } from "../../sources/webhook/token.ts";
+import { TokenFile } from "../../system/token_file.ts";
 import { formatAddress } from "../../tls/dial.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 import { complaintOfFolder } from "./folder.ts";

@@ -16,6 +16,7 @@ import { errorText } from "../../pipeline/errors.ts";
 import type { BatchLimits, Source } from "../../pipeline/source.ts";
 import { Channel } from "../../system/channel.ts";
 import { openLog } from "../../system/log.ts";
+import { TokenFile } from "../../system/token_file.ts";
 import { bindUnixSocket } from "../../system/unix_socket.ts";
 import type { TlsOptions } from "../../tls/dial.ts";
 import { listenForSockets } from "../../tls/listen.ts";
@@ -23,7 +24,6 @@ import { isLocal, refuseStrangers, type WebhookAddress } from "./access.ts";
 import { bodyTypeOf, checkLength, readRecords, Refusal, retryAfter, Room, Share } from "./body.ts";
 import { batchesOfRecords } from "./batches.ts";
 import { PendingRequests } from "./pending.ts";
-import { TokenFile } from "./token.ts";
 
 /** What a webhook is told. */
 export interface WebhookOptions {

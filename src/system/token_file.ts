@@ -1,6 +1,19 @@
-/** The token that callers of a webhook show: read from a file that nobody else may read, compared in constant time. */
-import { createHash, timingSafeEqual } from "node:crypto";
-import { errorText } from "../../pipeline/errors.ts";
+/** The token that callers of a server show: read from a file that nobody else may read, compared in constant time. */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { errorText } from "../pipeline/errors.ts";
+import { writeFileAtomic } from "./atomic_file.ts";
+
+/** Makes a file with a token of 256 bits, mode 0600, unless something is there. The result tells whether it was made. */
+export function makeTokenFile(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return false;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return false; // reading it will tell
+  }
+  writeFileAtomic(path, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
+  return true;
+}
 
 /** Tokens of a file, one per line, so that an old and a new one can hold for a while. Read again when the file changes. */
 export class TokenFile {
@@ -24,9 +37,13 @@ export class TokenFile {
 
   /** Whether `authorization`, the header of RFC 6750 section 2.1, holds a token of the file. */
   accepts(authorization: string | undefined, nowMs = performance.now()): boolean {
+    return this.acceptsToken(/^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1], nowMs);
+  }
+
+  /** Whether `token` is one of the file. */
+  acceptsToken(token: string | undefined, nowMs = performance.now()): boolean {
     this.#refresh(nowMs);
-    const token = /^Bearer +([!-~]+) *$/i.exec(authorization ?? "")?.[1];
-    if (token === undefined) return false;
+    if (token === undefined || token.length > 512) return false;
     const digest = digestOf(token);
     let found = false;
     for (const known of this.#digests) found = timingSafeEqual(known, digest) || found; // all, whichever it is
