@@ -2,13 +2,14 @@
  * Case: `agent ship` is killed without warning at random moments, while a program logs 20,000 lines a second and its file
  * is rotated three times a second, by rename and by copytruncate in turn. `STORM_KILLS=50` makes the full run of it.
  */
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, fail, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { type Receiver, receivers } from "../peers/kills.ts";
-import { judgeLines, newRun, perfect, sizeBelow } from "../peers/numbered_lines.ts";
+import { judgeLines, missingLines, newRun, perfect, sizeBelow } from "../peers/numbered_lines.ts";
 import { waitFor } from "../peers/process.ts";
 import { type Shipper, startShipper } from "../peers/shipper.ts";
 import { countDisorder, lineBytes, StormWriter } from "../peers/storm.ts";
+import { StormTrace } from "../peers/storm_trace.ts";
 
 const kills = Number(Deno.env.get("STORM_KILLS") ?? 10);
 const windowSize = 1_024;
@@ -22,18 +23,26 @@ for (const { name, condition, open } of receivers) {
       const folder = Deno.makeTempDirSync();
       const run = newRun();
       const path = join(folder, "a.log");
-      await using shipper = startShipper({ include: join(folder, "*.log"), port: receiver.port, windowSize });
+      await using shipper = startShipper({
+        include: join(folder, "*.log"),
+        port: receiver.port,
+        windowSize,
+        logLevel: "debug",
+      });
+      const trace = new StormTrace(shipper);
       await shipper.program.waitForOutput(/running: /); // what is rotated away before its first start is none of its files
       const writer = new StormWriter({ path, run, linesPerSecond: 20_000, rotateEveryMs: 330, keep: 400 });
       try {
         await shipper.program.waitUntil(() => sizeBelow(join(shipper.state, "positions")) > 0, "a first position");
-        await killAtRandom(shipper, receiver, kills);
+        await killAtRandom(shipper, receiver, trace);
         const lines = await writer.stop();
         await waitFor(
           () => receiver.lines >= lines && judgeLines(receiver.output, run, lines, lineBytes).lost === 0,
           "the last line",
           20_000,
         ).catch(() => {}); // the verdict says what is missing
+        const missing = missingLines(receiver.output, run, lines, lineBytes);
+        if (missing.length > 0) fail(trace.explain(missing, writer.rotations, folder));
         judge(receiver, run, lines, writer.generations);
       } finally {
         await writer.stop();
@@ -44,12 +53,13 @@ for (const { name, condition, open } of receivers) {
 }
 
 /** Kills the shipper at some moment after it has delivered something, each time. */
-async function killAtRandom(shipper: Shipper, receiver: Receiver, times: number): Promise<void> {
-  for (let kill = 1; kill <= times; kill++) {
+async function killAtRandom(shipper: Shipper, receiver: Receiver, trace: StormTrace): Promise<void> {
+  for (let kill = 1; kill <= kills; kill++) {
     const before = sizeBelow(receiver.output);
     await waitFor(() => sizeBelow(receiver.output) > before, `progress before kill ${kill}`);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 600));
     await shipper.kill();
+    trace.note();
     shipper.start();
   }
 }

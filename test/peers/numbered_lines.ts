@@ -64,6 +64,13 @@ export function judgeLines(path: string, run: string, count: number, lineBytes =
   return judge.verdict();
 }
 
+/** Numbers below `count` that never arrived, in their order. */
+export function missingLines(path: string, run: string, count: number, lineBytes = 200): readonly number[] {
+  const judge = new Judge(run, count, lineBytes);
+  for (const file of filesBelow(path)) judge.readFile(file);
+  return judge.missing();
+}
+
 /** How many lines a file or all files of a folder hold; 0 where nothing is. */
 export function countLines(path: string): number {
   return new LineCounter(path).count();
@@ -140,6 +147,12 @@ class Judge {
       rest = Buffer.from(bytes.subarray(start));
     });
     if (rest.length > 0) this.#damaged++; // a torn end
+  }
+
+  missing(): readonly number[] {
+    const missing: number[] = [];
+    this.#seen.forEach((times, sequence) => times === 0 && missing.push(sequence));
+    return missing;
   }
 
   verdict(): Verdict {

@@ -23,6 +23,8 @@ export interface ShipperOptions {
   readonly source?: Readonly<Record<string, unknown>>;
   /** More keys of the relp sink. */
   readonly sink?: Readonly<Record<string, unknown>>;
+  /** Default: the agent's own, `info`. */
+  readonly logLevel?: "debug";
 }
 
 /** TLS on the shipper's side. */
@@ -65,7 +67,8 @@ export class Shipper implements AsyncDisposable {
   start(): RunningProgram {
     this.writeConfig();
     const once = this.options.once === true ? ["--once"] : [];
-    const { command, args } = agentCommand(["ship", "--config", this.configPath, ...once]);
+    const level = this.options.logLevel === undefined ? [] : ["--log-level", this.options.logLevel];
+    const { command, args } = agentCommand(["ship", "--config", this.configPath, ...once, ...level]);
     this.#program = RunningProgram.start(command, args, { name: "agent ship" });
     return this.#program;
   }

@@ -22,8 +22,21 @@ export interface StormOptions {
   readonly keep: number;
 }
 
+/** One rotation, and where the content is that it put away. */
+export interface Rotation {
+  readonly kind: "rename" | "copytruncate";
+  /** When it was done, milliseconds since 1970. */
+  readonly atMs: number;
+  /** Number behind the last line of the content. */
+  readonly end: number;
+  /** Device and inode, as in the agent's position, of the live file before the rotation and of what holds the content now. */
+  readonly liveKey: string;
+  readonly heldKey: string;
+}
+
 /** Writes until it is stopped. */
 export class StormWriter {
+  readonly rotations: Rotation[] = [];
   /** First line number of every content that a file had. */
   readonly generations: number[] = [0];
   readonly #options: StormOptions;
@@ -80,6 +93,7 @@ export class StormWriter {
 
   #rotate(byRename: boolean): void {
     const { path, keep } = this.#options;
+    const liveKey = keyOf(path);
     for (let i = keep; i > 0; i--) renameIfThere(`${path}.${i}`, `${path}.${i + 1}`);
     if (byRename) Deno.renameSync(path, `${path}.1`);
     else {
@@ -87,6 +101,13 @@ export class StormWriter {
       Deno.truncateSync(path);
     }
     this.generations.push(this.#next);
+    this.rotations.push({
+      kind: byRename ? "rename" : "copytruncate",
+      atMs: Date.now(),
+      end: this.#next,
+      liveKey,
+      heldKey: keyOf(`${path}.1`),
+    });
   }
 }
 
@@ -131,6 +152,11 @@ function generationOf(generations: readonly number[], sequence: number): number 
     else high = middle - 1;
   }
   return low;
+}
+
+function keyOf(path: string): string {
+  const { dev, ino } = Deno.statSync(path);
+  return `${dev}:${ino}`;
 }
 
 function renameIfThere(from: string, to: string): void {
