@@ -28,6 +28,14 @@ export interface Origin {
   readonly peer?: string;
 }
 
+/** Where each record of a batch stood: the same whenever it is read again, whatever rules made of its bytes. */
+export interface Places {
+  /** The thing that was read: a content of a file, a queue. Part of no path and no message. */
+  readonly thing: string;
+  /** Number of record `index` in that thing, ≥ 0, different for each; undefined for what the agent itself says. */
+  numberOf(index: number): number | undefined;
+}
+
 /** Some records of one origin. Owned by whoever holds it; {@linkcode Batch.release} gives the bytes back. */
 export interface Batch {
   /** Storage of the records; valid until `release()`, never written to by a reader. */
@@ -41,6 +49,8 @@ export interface Batch {
   readonly origin: Origin;
   /** Where the source stands after the last record; merged into its checkpoint once everything is delivered. */
   readonly position: Position;
+  /** Where a replayable source has its records from; undefined where nothing can tell records apart. */
+  readonly places?: Places | undefined;
   /** Tells the source that the bytes may be used again. Called once, by the pump. */
   release(): void;
 }
@@ -59,7 +69,18 @@ export function partOfBatch(batch: Batch, indices: readonly number[]): Batch {
     bounds[2 * i] = batch.bounds[2 * index]!;
     bounds[2 * i + 1] = batch.bounds[2 * index + 1]!;
   });
-  return { ...batch, bounds, count: indices.length, packed: false, release: () => {} };
+  const places = placesOf(batch, indices);
+  return { ...batch, bounds, count: indices.length, packed: false, places, release: () => {} };
+}
+
+/** The places of records that were made of those of `batch` at `indices`; an index below 0 has none. */
+export function placesOf({ places }: Batch, indices: ArrayLike<number>): Places | undefined {
+  if (places === undefined) return undefined;
+  const numberOf = (index: number): number | undefined => {
+    const original = indices[index] ?? -1;
+    return original < 0 ? undefined : places.numberOf(original);
+  };
+  return { thing: places.thing, numberOf };
 }
 
 /** Sum of the records' lengths in bytes, without separators. */

@@ -1,5 +1,5 @@
 /** Builds a batch whose records differ from those that were read. */
-import type { Batch } from "../pipeline/batch.ts";
+import { type Batch, placesOf } from "../pipeline/batch.ts";
 
 /** Collects records as pieces; the result owns its bytes. */
 export class RecordWriter {
@@ -8,6 +8,8 @@ export class RecordWriter {
   #length = 0;
   #count = 0;
   #recordStart = 0;
+  /** Index of each record among those that were read; −1: it is none of them. */
+  readonly #originals: number[] = [];
   #packed = true;
 
   /** @param sizeBytes guess of the result's size @param records guess of their number */
@@ -24,8 +26,9 @@ export class RecordWriter {
     this.#length += size;
   }
 
-  /** Ends the record. */
-  endRecord(): void {
+  /** Ends the record, which was made of record `original` of the batch; −1: of none. */
+  endRecord(original = -1): void {
+    this.#originals.push(original);
     this.#reserve(1);
     const feed = this.#bytes.subarray(this.#recordStart, this.#length).indexOf(10);
     if (feed >= 0) this.#packed = false;
@@ -54,6 +57,7 @@ export class RecordWriter {
       packed: this.#packed,
       origin: batch.origin,
       position: batch.position,
+      places: placesOf(batch, this.#originals),
       release: () => batch.release(),
     };
   }

@@ -58,7 +58,7 @@ export class Redactor {
         writer.abandonRecord();
         continue;
       }
-      writer.endRecord();
+      writer.endRecord(i);
     }
     return writer.finish(batch);
   }

@@ -251,7 +251,7 @@ class CompiledRules implements RuleSet {
       try {
         if (enrichment === undefined) writer.append(batch.bytes, this.#record.start, this.#record.end);
         else enrichment.write(this.#record, writer);
-        writer.endRecord();
+        writer.endRecord(index);
       } catch {
         writer.abandonRecord();
         counters.shipped--;

@@ -1,5 +1,5 @@
 /** What is left of a batch, as indices: the bytes stay where they are. */
-import type { Batch } from "../pipeline/batch.ts";
+import { type Batch, placesOf } from "../pipeline/batch.ts";
 
 /** Records of a batch that are kept, and by which rule. Takes memory only once a record is dropped. */
 export class Selection {
@@ -41,8 +41,10 @@ export class Selection {
     const { batch } = this;
     if (this.#count === batch.count) return batch;
     const bounds = new Uint32Array(2 * this.#count);
+    const kept = new Uint32Array(this.#count);
     let at = 0;
     this.each((index) => {
+      kept[at] = index;
       bounds[2 * at] = batch.bounds[2 * index]!;
       bounds[2 * at++ + 1] = batch.bounds[2 * index + 1]!;
     });
@@ -53,6 +55,7 @@ export class Selection {
       packed: batch.packed && this.#contiguous,
       origin: batch.origin,
       position: batch.position,
+      places: placesOf(batch, kept),
       release: () => batch.release(),
     };
   }

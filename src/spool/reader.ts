@@ -147,6 +147,7 @@ export class SpoolReader implements Source {
       const end = portionEnd(bounds, first, header.count, limits);
       this.#spool.pool.hold(window);
       state.nextSeq = header.seq + end;
+      const seq = header.seq + first;
       yield {
         bytes: body,
         bounds: bounds.subarray(2 * first, 2 * end),
@@ -154,6 +155,7 @@ export class SpoolReader implements Source {
         packed: true,
         origin,
         position: { spool: header.seq + end - 1 },
+        places: { thing: `spool:${origin.readAtMs}`, numberOf: (index) => seq + index },
         release: this.#releaser(window),
       };
       first = end;

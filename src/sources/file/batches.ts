@@ -37,7 +37,8 @@ export function makeBatches(pieces: Pieces): readonly Batch[] {
     const mark = file.markAt(block, from, at, end === count && inLine);
     if (end === count) file.advance(mark);
     const position = { [file.key]: encodeMark(mark) };
-    batches.push(new BlockBatch(home, first, end - first, { packed, origin, position }));
+    const place = { thing: `${file.key}:${mark.generation}`, offset: home === block ? from : from + start };
+    batches.push(new BlockBatch(home, first, end - first, { packed, origin, position, home: place }));
     first = end;
   }
   if (home !== block) home.release();

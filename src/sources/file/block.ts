@@ -2,7 +2,7 @@
  * Blocks of file content and the batches that are views on them. A block goes back to its pool when the last batch on
  * it is released, so that reading at full speed allocates nothing.
  */
-import type { Batch, Origin } from "../../pipeline/batch.ts";
+import type { Batch, Origin, Places } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
 
 /** Some bytes of a file and the boundaries of its records; counted references. */
@@ -59,6 +59,14 @@ export class BlockPool {
   }
 }
 
+/** Where a block was read. */
+export interface BatchHome {
+  /** The file and its content. */
+  readonly thing: string;
+  /** Offset in it of the block's first byte. */
+  readonly offset: number;
+}
+
 /** Records `first` up to `first + count` of a block; holds the block until released. */
 export class BlockBatch implements Batch {
   readonly bytes: Uint8Array;
@@ -67,13 +75,14 @@ export class BlockBatch implements Batch {
   readonly packed: boolean;
   readonly origin: Origin;
   readonly position: Position;
+  readonly places: Places | undefined;
   #block: Block | undefined;
 
   constructor(
     block: Block,
     first: number,
     count: number,
-    { packed, origin, position }: { packed: boolean; origin: Origin; position: Position },
+    { packed, origin, position, home }: { packed: boolean; origin: Origin; position: Position; home?: BatchHome },
   ) {
     this.bytes = block.bytes;
     this.bounds = first === 0 ? block.bounds : block.bounds.subarray(2 * first);
@@ -81,6 +90,10 @@ export class BlockBatch implements Batch {
     this.packed = packed;
     this.origin = origin;
     this.position = position;
+    const { bounds } = this;
+    this.places = home === undefined
+      ? undefined
+      : { thing: home.thing, numberOf: (index) => home.offset + bounds[2 * index]! };
     this.#block = block;
     block.retain();
   }
