@@ -73,7 +73,7 @@ export class History {
       const [from, to] = [this.#valueAt(kind, id, i - 1), this.#valueAt(kind, id, i)];
       const [start, end] = [this.#timeAt(i - 1), this.#timeAt(i)];
       if (from === undefined || to === undefined || start === undefined || end === undefined) continue;
-      const part = Math.min(parts - 1, Math.floor((end - beginMs) / spanMs * parts));
+      const part = Math.min(parts, Math.ceil((end - beginMs) / spanMs * parts)) - 1;
       if (part < 0) continue;
       grown[part]! += Math.max(0, to - from);
       lasted[part]! += end - start;

@@ -18,8 +18,8 @@ export function formatState(state: AgentState, before: AgentState | undefined, o
   const { hostname, command, version, nowMs, startMs } = state;
   const { level, title, troubles } = verdictOf(state);
   const lines = [
-    `${paint(level, title)} · ${hostname} · agent ${command} ${version}, up ${age(nowMs - startMs)}`,
-    ...troubles.map(({ level, text }) => `  ${paint(level, level === "bad" ? "✗" : "!")} ${text}`),
+    `${paint(level, title)} · ${plain(hostname)} · agent ${command} ${plain(version)}, up ${age(nowMs - startMs)}`,
+    ...troubles.map(({ level, text }) => `  ${paint(level, level === "bad" ? "✗" : "!")} ${plain(text)}`),
     "",
     ...table(sinkRows(state, before)),
     "",
@@ -95,7 +95,7 @@ function machineLines({ spool, certificate, nowMs, auditRulesLoaded }: AgentStat
     const { subject, ok, notAfterMs, renewalMs } = certificate;
     const renewal = renewalMs > nowMs ? `renewed in ${age(renewalMs - nowMs)}` : "renewal is due";
     const life = notAfterMs > nowMs ? `ends in ${age(notAfterMs - nowMs)}` : `ended ${age(nowMs - notAfterMs)} ago`;
-    lines.push(`certificate  ${subject}: ${ok ? "usable" : "not usable"}, ${life}, ${renewal}`);
+    lines.push(`certificate  ${plain(subject)}: ${ok ? "usable" : "not usable"}, ${life}, ${renewal}`);
   }
   if (auditRulesLoaded !== undefined) lines.push(`audit rules  ${auditRulesLoaded ? "loaded" : "not loaded"}`);
   return lines.length === 0 ? [] : ["", ...lines];
@@ -120,7 +120,7 @@ function rate(now: number, before: number | undefined, nowMs: number, beforeMs: 
 
 function dropText(drops: readonly DropCount[]): string {
   const some = drops.filter(({ records }) => records > 0);
-  return some.length === 0 ? "0" : some.map(({ records, reason }) => `${records} ${reason}`).join(", ");
+  return some.length === 0 ? "0" : some.map(({ records, reason }) => `${records} ${plain(reason)}`).join(", ");
 }
 
 function age(durationMs: number): string {
@@ -130,7 +130,10 @@ function age(durationMs: number): string {
 /** Text from outside must not command the terminal (ECMA-48), nor break the line. */
 function plain(text: string): string {
   // deno-lint-ignore no-control-regex -- these are what must not pass
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "·");
+  return text.replace(/\s*[\r\n]+\s*/g, " ").replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    "·",
+  );
 }
 
 function cut(line: string, width: number): string {

@@ -1,0 +1,271 @@
+/**
+ * Chromium without a window, driven over its own protocol (CDP, https://chromedevtools.github.io/devtools-protocol/). It can reach
+ * nothing but loopback, and tells of every request that a page makes.
+ */
+import { RunningProgram } from "./process.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+type Listener = (parameters: Json, session: string | undefined) => void;
+
+/** What a page is opened with. */
+export interface PageOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly scheme?: "light" | "dark";
+  /** Default true. */
+  readonly script?: boolean;
+  /** Where downloads go. */
+  readonly downloads?: string;
+}
+
+/** A node of the tree that screen readers are given. */
+export interface AccessibleNode {
+  readonly role: string;
+  readonly name: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+/** A running browser. Dispose it: it ends and its profile is removed. */
+export class Browser implements AsyncDisposable {
+  readonly #program: RunningProgram;
+  readonly #folder: string;
+  readonly #socket: WebSocket;
+  readonly #waiting = new Map<number, { resolve(value: Json): void; reject(error: Error): void; method: string }>();
+  readonly #listeners = new Map<string, Set<Listener>>();
+  #lastId = 0;
+
+  private constructor(program: RunningProgram, folder: string, socket: WebSocket) {
+    this.#program = program;
+    this.#folder = folder;
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => this.#take(JSON.parse(String(data)));
+    socket.onclose = () => {
+      for (const { reject, method } of this.#waiting.values()) reject(new Error(`Cannot do ${method}: browser ended`));
+    };
+  }
+
+  /** Starts Debian's chromium with a profile of its own. */
+  static async open(): Promise<Browser> {
+    const folder = Deno.makeTempDirSync({ prefix: "browser" });
+    const program = RunningProgram.start("chromium", [...words, `--user-data-dir=${folder}`, "about:blank"], {
+      env: { HOME: folder },
+    });
+    const [, address] = await program.waitForOutput(/DevTools listening on (ws:\S+)/, 30_000);
+    const socket = new WebSocket(address!);
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = () => reject(new Error("Cannot reach the browser"));
+    });
+    return new Browser(program, folder, socket);
+  }
+
+  /** An empty page, in a context of its own (cookies, storage). */
+  async newPage(options: PageOptions = {}): Promise<Page> {
+    const { browserContextId } = await this.send("Target.createBrowserContext", {});
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId });
+    const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
+    if (options.downloads !== undefined) {
+      await this.send("Browser.setDownloadBehavior", {
+        behavior: "allowAndName",
+        browserContextId,
+        downloadPath: options.downloads,
+        eventsEnabled: true,
+      });
+    }
+    const page = new Page(this, String(sessionId));
+    await page.prepare(options);
+    return page;
+  }
+
+  /** One command of the protocol. @throws what the browser refuses */
+  send(method: string, parameters: Json, sessionId?: string): Promise<Json> {
+    const id = ++this.#lastId;
+    const answer = new Promise<Json>((resolve, reject) => this.#waiting.set(id, { resolve, reject, method }));
+    this.#socket.send(JSON.stringify({ id, method, params: parameters, ...(sessionId && { sessionId }) }));
+    return answer;
+  }
+
+  /** Calls `listener` at every such event. */
+  on(event: string, listener: Listener): void {
+    const known = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, known.add(listener));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.send("Browser.close", {}).catch(() => {});
+    this.#socket.close();
+    await this.#program[Symbol.asyncDispose]();
+    await removeFolder(this.#folder);
+  }
+
+  #take(message: Json): void {
+    const { id, method, params, error, result, sessionId } = message;
+    if (typeof method === "string") {
+      for (const listener of this.#listeners.get(method) ?? []) {
+        listener(params as Json, sessionId as string | undefined);
+      }
+      return;
+    }
+    const waiting = this.#waiting.get(Number(id));
+    this.#waiting.delete(Number(id));
+    if (error === undefined) waiting?.resolve(result as Json);
+    else waiting?.reject(new Error(`Cannot do ${waiting.method}: ${(error as { message: string }).message}`));
+  }
+}
+
+/** One page. */
+export class Page {
+  /** Addresses of all requests so far. */
+  readonly requests: string[] = [];
+  /** Complaints of the page's console: errors of scripts, breaches of its policy, what could not be loaded. */
+  readonly complaints: string[] = [];
+  /** Guids of finished downloads, which are the names of their files. */
+  readonly downloads: string[] = [];
+  readonly #browser: Browser;
+  readonly #session: string;
+
+  constructor(browser: Browser, session: string) {
+    this.#browser = browser;
+    this.#session = session;
+  }
+
+  /** Called by `Browser.newPage`. */
+  async prepare({ width = 1280, height = 900, scheme = "light", script = true }: PageOptions): Promise<void> {
+    this.#on("Network.requestWillBeSent", ({ request }) => this.requests.push((request as { url: string }).url));
+    this.#on(
+      "Runtime.exceptionThrown",
+      ({ exceptionDetails }) => this.complaints.push(JSON.stringify(exceptionDetails)),
+    );
+    this.#on("Log.entryAdded", ({ entry }) => {
+      const { level, text, url } = entry as { level: string; text: string; url?: string };
+      if (level === "error") this.complaints.push(`${text} ${url ?? ""}`);
+    });
+    this.#browser.on("Browser.downloadProgress", ({ state, guid }) => {
+      if (state === "completed") this.downloads.push(String(guid));
+    });
+    for (const domain of ["Page", "Runtime", "Network", "Log", "Accessibility"]) {
+      await this.#send(`${domain}.enable`, {});
+    }
+    await this.#send("Emulation.setScriptExecutionDisabled", { value: !script });
+    await this.setScheme(scheme);
+    await this.resize(width, height);
+  }
+
+  /** Opens an address and waits until all of it is loaded. */
+  async open(url: string): Promise<void> {
+    const loaded = new Promise<void>((resolve) => this.#on("Page.loadEventFired", () => resolve()));
+    const { errorText } = await this.#send("Page.navigate", { url });
+    if (errorText !== undefined) throw new Error(`Cannot open "${url}": ${errorText}`);
+    await loaded;
+  }
+
+  /** The value of an expression in the page; promises are waited for. @throws what it throws */
+  async evaluate<T>(expression: string): Promise<T> {
+    const { result, exceptionDetails } = await this.#send("Runtime.evaluate", {
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
+    });
+    if (exceptionDetails !== undefined) {
+      throw new Error(`Cannot evaluate "${expression.slice(0, 200)}": ${JSON.stringify(exceptionDetails)}`);
+    }
+    return (result as { value: T }).value;
+  }
+
+  /** Waits until the expression is true. @throws at the deadline, with what the page shows */
+  async waitUntil(expression: string, deadlineMs = 15_000): Promise<void> {
+    const endMs = performance.now() + deadlineMs;
+    while (!await this.evaluate<boolean>(`Boolean(${expression})`)) {
+      if (performance.now() > endMs) {
+        const text = await this.evaluate<string>("document.body.innerText");
+        throw new Error(
+          `Cannot see ${expression}: not within ${deadlineMs} ms\n${text}\n${this.complaints.join("\n")}`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** A key as a person presses it: `Tab`, `Enter`, ` `. */
+  async press(key: string): Promise<void> {
+    const code = { Tab: 9, Enter: 13, " ": 32 }[key] ?? 0;
+    const text = key === "Enter" ? "\r" : key.length === 1 ? key : undefined;
+    const event = { key, windowsVirtualKeyCode: code, ...(text === undefined ? {} : { text }) };
+    await this.#send("Input.dispatchKeyEvent", { type: text === undefined ? "rawKeyDown" : "keyDown", ...event });
+    await this.#send("Input.dispatchKeyEvent", { type: "keyUp", key, windowsVirtualKeyCode: code });
+  }
+
+  /** Text as a person types it, into what has the focus. */
+  async type(text: string): Promise<void> {
+    await this.#send("Input.insertText", { text });
+  }
+
+  /** All nodes of the tree that screen readers are given, without those that are passed over. */
+  async accessibleNodes(): Promise<readonly AccessibleNode[]> {
+    const { nodes } = await this.#send("Accessibility.getFullAXTree", {});
+    type Node = {
+      ignored: boolean;
+      role?: { value: string };
+      name?: { value: string };
+      properties?: { name: string; value: { value: unknown } }[];
+    };
+    return (nodes as Node[]).filter(({ ignored }) => !ignored).map(({ role, name, properties }) => ({
+      role: role?.value ?? "",
+      name: name?.value ?? "",
+      properties: Object.fromEntries((properties ?? []).map(({ name, value }) => [name, value.value])),
+    }));
+  }
+
+  async setScheme(scheme: "light" | "dark"): Promise<void> {
+    await this.#send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
+  async resize(width: number, height: number): Promise<void> {
+    await this.#send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+  }
+
+  /** The whole page as PNG. */
+  async screenshot(path: string): Promise<void> {
+    const { data } = await this.#send("Page.captureScreenshot", { format: "png", captureBeyondViewport: true });
+    Deno.writeFileSync(path, Uint8Array.fromBase64(String(data)));
+  }
+
+  #send(method: string, parameters: Json): Promise<Json> {
+    return this.#browser.send(method, parameters, this.#session);
+  }
+
+  #on(event: string, listener: (parameters: Json) => void): void {
+    this.#browser.on(event, (parameters, session) => {
+      if (session === this.#session) listener(parameters);
+    });
+  }
+}
+
+/** The browser's helpers may still write into it for a moment. */
+async function removeFolder(path: string): Promise<void> {
+  for (let i = 0;; i++) {
+    try {
+      return Deno.removeSync(path, { recursive: true });
+    } catch (error) {
+      if (i === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+const words = [
+  "--headless=new",
+  "--remote-debugging-port=0",
+  "--no-sandbox", // tests run as root, in a machine of their own
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--no-first-run",
+  "--disable-sync",
+  "--disable-extensions",
+  "--disable-component-update",
+  "--disable-background-networking",
+  "--disable-default-apps",
+  "--hide-scrollbars",
+  "--no-proxy-server",
+  "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+];
