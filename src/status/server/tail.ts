@@ -1,0 +1,114 @@
+/** The live tail as server-sent events (WHATWG HTML section 9.2). Who reads slowly loses records, told by `skipped`; nothing waits for it. */
+import { parseSeverity } from "../../formats/priority.ts";
+import type { AgentFeed, TailFilter, TailRecord } from "../state.ts";
+import type { StatusContext } from "./app.ts";
+
+/** How many may follow at a time: each costs the shipper a look at every record. */
+export class TailLimit {
+  #open = 0;
+
+  enter(): boolean {
+    if (this.#open >= maxTails) return false;
+    this.#open++;
+    return true;
+  }
+
+  leave(): void {
+    this.#open--;
+  }
+}
+
+/** Answers `GET /api/tail?source=ID&severity=NAME&contains=TEXT`. */
+export function followTail(context: StatusContext, feed: AgentFeed, limit: TailLimit): Response {
+  let filter: TailFilter;
+  try {
+    filter = parseTailFilter(new URL(context.req.url).searchParams);
+  } catch (error) {
+    return context.json({ error: (error as Error).message }, 400);
+  }
+  if (context.req.method === "HEAD") return context.body(null, 200, eventHeaders);
+  if (!limit.enter()) {
+    return context.json({ error: `${maxTails} follow already` }, 503, { "retry-after": "30" });
+  }
+  return eventResponse(
+    (signal) => encoded(feed.tail(filter, signal)),
+    context.env.gone,
+    () => limit.leave(),
+  );
+}
+
+/** What a reader wants. @throws with what is allowed */
+export function parseTailFilter(words: URLSearchParams): TailFilter {
+  for (const name of words.keys()) {
+    if (!["source", "severity", "contains"].includes(name)) {
+      throw new Error(`${name}: source, severity, contains are known`);
+    }
+  }
+  const severity = words.get("severity") ?? "";
+  const contains = words.get("contains") ?? "";
+  if (contains.length > 200) throw new Error("contains: 200 characters at the most");
+  return {
+    sources: words.getAll("source").filter((source) => source !== "").slice(0, 100),
+    severity: severity === "" ? 7 : parseSeverity(/^\d$/.test(severity) ? Number(severity) : severity),
+    contains,
+  };
+}
+
+/**
+ * An answer of events. The next one is taken when the one before has gone out; while none comes, a comment is sent now and then, which
+ * is how a caller that is gone is found.
+ * @param events texts of events, until its signal aborts
+ */
+export function eventResponse(
+  events: (signal: AbortSignal) => AsyncIterable<string>,
+  gone: AbortSignal,
+  ended: () => void = () => {},
+  beatMs = 15_000,
+): Response {
+  const stop = new AbortController();
+  const iterator = events(AbortSignal.any([gone, stop.signal]))[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  let next: Promise<IteratorResult<string>> | undefined;
+  let over = false;
+  const end = (): void => {
+    if (over) return;
+    over = true;
+    stop.abort();
+    ended();
+    void iterator.return?.().catch(() => {});
+  };
+  gone.addEventListener("abort", end, { once: true });
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(encoder.encode(": follows\n\n")),
+    pull: async (controller) => {
+      next ??= iterator.next();
+      const result = await orBeat(next, beatMs);
+      if (result === undefined) return controller.enqueue(encoder.encode(": still here\n\n"));
+      next = undefined;
+      if (!result.done) return controller.enqueue(encoder.encode(result.value));
+      end();
+      controller.close();
+    },
+    cancel: end,
+  }, { highWaterMark: 0 });
+  return new Response(body, { headers: eventHeaders });
+}
+
+/** One event; JSON has no line ends of its own. */
+export function encodeEvent(value: unknown): string {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+async function* encoded(records: AsyncIterable<TailRecord>): AsyncGenerator<string> {
+  for await (const record of records) yield encodeEvent(record);
+}
+
+function orBeat<T>(promise: Promise<T>, beatMs: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), beatMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+const maxTails = 16;
+const eventHeaders = { "content-type": "text/event-stream; charset=utf-8" };
