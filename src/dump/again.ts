@@ -2,7 +2,7 @@
  * Redacts a bundle that is there once more, on any machine: with more words or patterns, or because it was made without.
  * What is masked already stays; the report and the sums are made anew.
  */
-import { ArtifactStore, contentText, type StoredArtifact, type StoreOptions } from "./artifact_store.ts";
+import { ArtifactStore, type StoredArtifact, type StoreOptions } from "./artifact_store.ts";
 import { type BundleFile, packBundle, type PackedBundle } from "./bundle.ts";
 import type { ArtifactKind } from "./collector.ts";
 import { type FileTaker, inspectBundle } from "./opening/inspect.ts";
@@ -10,6 +10,7 @@ import type { OpenedBundle } from "./opening/open_bundle.ts";
 import type { Redactor } from "./redaction.ts";
 import type { ArtifactReport, DumpReport } from "./report.ts";
 import { reportFiles } from "./report_files.ts";
+import { clearLeaksOf } from "./self_check.ts";
 import { createHash } from "node:crypto";
 
 /** The bundle anew, and what could not be taken along: paths with reasons, redacted. */
@@ -32,9 +33,9 @@ export async function redactAgain(
   const dropped = [...taker.dropped];
   const kept: { readonly before: string; readonly artifact: StoredArtifact }[] = [];
   for (const one of taker.stored) {
-    const leaks = await redactor.leaks(contentText(one.artifact.content));
-    if (leaks.length === 0) kept.push(one);
-    else dropped.push(`${one.artifact.path}: the self-check still found ${leaks[0]!.rule}`);
+    const artifact = await clearLeaksOf(one.artifact, options, () => signal.throwIfAborted());
+    if ("dropped" in artifact) dropped.push(`${artifact.path}: ${artifact.dropped}`);
+    else kept.push({ ...one, artifact });
   }
   const files = kept.map(({ artifact }): BundleFile => ({
     path: artifact.path,

@@ -268,7 +268,7 @@ function graceLeftMs(signal: AbortSignal): number {
 const abortedAtMs = new WeakMap<AbortSignal, number>();
 
 /** No `..`, no control characters, no absolute path, no segment over 120 bytes: extracts the same everywhere. */
-function safePath(path: string): string {
+export function safePath(path: string): string {
   const segments = path.split("/").filter((one) => one !== "" && one !== ".").map((segment) => {
     const plain = segment === ".." ? "__" : segment.replace(/[^\p{L}\p{N}._+=@%,:~ -]/gu, "_").replace(/^[- ]/, "_");
     return shortened(plain);

@@ -2,15 +2,13 @@
  * One dump, from collectors to a file: gather, check for leaks, analyse, pack, seal, write. Nothing that leaves has not
  * been through the redactor, and nothing that is written has not been through the seal.
  */
-import { ArtifactStore, contentText, type StoreOptions } from "./artifact_store.ts";
+import { ArtifactStore, type StoreOptions } from "./artifact_store.ts";
 import { analyse } from "./analysis.ts";
 import { packBundle, type PackedBundle } from "./bundle.ts";
 import type { Collector, DumpProfile } from "./collector.ts";
 import {
-  changeArtifacts,
   evidenceFiles,
   type HeldArtifact,
-  heldArtifacts,
   type HeldCollector,
   isDropped,
   type NodeEvidence,
@@ -20,11 +18,12 @@ import { fitBundle } from "./fit.ts";
 import type { Machine } from "./machine.ts";
 import type { Output } from "./output.ts";
 import type { Progress } from "./progress.ts";
-import type { Leak, Redactor } from "./redaction.ts";
-import type { Analyser, CollectorReport, DumpReport, Finding, NodeReport } from "./report.ts";
+import type { Redactor } from "./redaction.ts";
+import type { Analyser, DumpReport } from "./report.ts";
 import { reportFiles } from "./report_files.ts";
 import { gather, type Gathered } from "./runner.ts";
 import type { Seal } from "./seal.ts";
+import { clearLeaks, safeReport } from "./self_check.ts";
 import type { Timeouts } from "./selection.ts";
 import type { WorkFile } from "./work_file.ts";
 
@@ -93,7 +92,7 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   const nodes = [...(gathered.length === 0 && options.others !== undefined ? [] : [own]), ...await others];
   goOn(options);
   progress.phase("checking that nothing secret is left");
-  await dropLeaks(nodes, redactor);
+  await clearLeaks(nodes, storing, () => goOn(options));
   goOn(options);
   progress.phase("looking for causes");
   for (const node of nodes) if (node.failure === undefined) node.findings = await analyse(options.analysers, node);
@@ -110,6 +109,7 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   };
   let report!: DumpReport;
   const pack = async (): Promise<PackedBundle> => {
+    goOn(options);
     const cost = { peakMemoryBytes: peakMemoryBytes(), workBytes: work.usedBytes, jobs };
     const durationMs = Math.round(performance.now() - startMs);
     const evidence = evidenceFiles(nodes, start);
@@ -179,63 +179,6 @@ async function heldCollectors(
   return held;
 }
 
-/** The self-check: what still holds something that must not leave is not in the bundle, and said to be missing. */
-async function dropLeaks(nodes: readonly NodeEvidence[], redactor: Redactor): Promise<void> {
-  const found = new Map<HeldArtifact, string>();
-  for (const artifact of nodes.flatMap(heldArtifacts)) {
-    if (isDropped(artifact)) continue;
-    const leaks = await redactor.leaks(contentText(artifact.content)).catch((): readonly Leak[] => [unchecked]);
-    if (leaks.length === 0) continue;
-    const rules = [...new Set(leaks.map(({ rule }) => rule))].join(", ");
-    found.set(artifact, `the self-check still found something that must not leave the machine (${rules})`);
-  }
-  changeArtifacts(nodes, (one) => {
-    const dropped = found.get(one);
-    const { path, kind, origin, bytesIn } = one;
-    return dropped === undefined ? one : { path, kind, origin, bytesIn, dropped };
-  });
-}
-
-/** The report; where the self-check finds something in the texts of a collector or finding, without those. */
-async function safeReport(report: DumpReport, redactor: Redactor): Promise<DumpReport> {
-  if ((await leaksIn(report, redactor)).length === 0) return report;
-  const nodes: NodeReport[] = [];
-  for (const { failure, ...node } of report.nodes) {
-    const collectors: CollectorReport[] = [];
-    for (const one of node.collectors) {
-      collectors.push((await leaksIn(one, redactor)).length === 0 ? one : withoutTexts(one));
-    }
-    const findings: Finding[] = [];
-    for (const one of node.findings) {
-      const leaks = await leaksIn(one, redactor);
-      findings.push(leaks.length === 0 ? one : { ...one, title: one.id, evidence: [], advice: withheld });
-    }
-    const shown = failure === undefined || (await leaksIn(failure, redactor)).length === 0 ? failure : withheld;
-    nodes.push({ ...node, collectors, findings, ...(shown === undefined ? {} : { failure: shown }) });
-  }
-  const bare = { ...report, nodes };
-  const [leak] = await leaksIn(bare, redactor);
-  if (leak === undefined) return bare;
-  throw new Error(
-    `Cannot write the dump: its report still names something that must not leave the machine (${leak.rule})` +
-      "\nTry: --skip the collector whose files have it in their names",
-  );
-}
-
-function withoutTexts({ reason: _reason, ...rest }: CollectorReport): CollectorReport {
-  return {
-    ...rest,
-    reason: withheld,
-    notes: rest.notes.map(({ state }) => ({ about: rest.id, state, text: withheld })),
-    artifacts: rest.artifacts.map(({ reason: _why, ...one }) => ({ ...one, origin: withheld })),
-  };
-}
-
-async function leaksIn(value: unknown, redactor: Redactor): Promise<readonly Leak[]> {
-  const bytes = new TextEncoder().encode(JSON.stringify(value));
-  return await redactor.leaks(ReadableStream.from([bytes]));
-}
-
 /** Largest resident set of this process so far, bytes; 0 where the kernel does not tell. */
 function peakMemoryBytes(): number {
   try {
@@ -246,8 +189,6 @@ function peakMemoryBytes(): number {
   }
 }
 
-const unchecked: Leak = { rule: "it could not be checked", offset: 0 };
-const withheld = "withheld: the self-check found something in it that must not leave the machine";
 const guide =
   "this evidence could not be had, or is not whole; report.txt lists all that is missing, README.html how to read it.";
 

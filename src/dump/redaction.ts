@@ -31,6 +31,11 @@ export interface Redactor {
     content: AsyncIterable<Uint8Array>,
     about: { readonly path: string; readonly kind: ArtifactKind },
   ): RedactedContent;
+  /**
+   * Masks what {@linkcode leaks} finds in a content that was redacted before: what was learned since. Pseudonyms stay as
+   * they are, which a second {@linkcode redact} would not leave. Whoever uses it looks for leaks once more.
+   */
+  maskKnown(content: AsyncIterable<Uint8Array>): RedactedContent;
   /** For file names, report lines, errors, command lines: same rules, same pseudonyms. */
   redactText(text: string): string;
   /** Looks for every known secret and identity, also as base64, URL- and JSON-escaped; the self-check before sealing. */

@@ -15,9 +15,8 @@ function writeRoot(root: string, { files, identities, names }: Corpus): void {
     Deno.mkdirSync(dirname(join(root, path)), { recursive: true });
     Deno.writeFileSync(join(root, path), typeof content === "string" ? new TextEncoder().encode(content) : content);
   };
-  for (const { path, text, kind } of files) {
+  for (const { path, text } of files) {
     write(join("planted", path), text);
-    if (kind === "yaml" || kind === "json") continue; // by a name that hides it, its structure would not be known
     write(join("var/log", `${path}.log`), text);
     write(join("var/log", `${path}.log.1.gz`), gzipSync(text));
   }
@@ -64,6 +63,9 @@ Deno.test({
       assert.ok(code === 0 || code === 3, program.stderr);
       using dump = await OpenedDump.open(join(folder, "out"));
       dump.judge();
+      const artifacts = dump.report.nodes[0]!.collectors.flatMap(({ artifacts }) => artifacts);
+      const lost = artifacts.filter(({ reason }) => reason?.includes("self-check") === true);
+      assert.deepEqual(lost.map(({ path }) => path), [], "what was learned late is masked, and its file kept");
       const texts = new Map<string, string>([["terminal", program.stdout + program.stderr]]);
       for (const path of dump.files()) {
         const bytes = Deno.readFileSync(join(dump.folder, path));

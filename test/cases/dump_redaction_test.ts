@@ -270,6 +270,31 @@ Deno.test("leaks() finds what is known in every form and says where, never what"
   strictEqual(await safe(redactor, "tried Q9x8w7v6u5t4 twice"), "tried [redacted] twice");
 });
 
+Deno.test("maskKnown() masks what was learned from structure after a text was read, and nothing else of it", async () => {
+  const redactor = openRedactor({
+    mode: "full",
+    pseudonymKey: key,
+    identities: { ...noIdentities, hosts: ["web-01-frankfurt"] },
+  });
+  const log = `${"ok 10.20.30.40 web-01-frankfurt\n".repeat(20_000)}tried hunter2pass, then ${btoa("hunter2pass!")}\n` +
+    "tried zebra!crossing at db-01.example.com in production, aVeryLongOne" + "x1".repeat(40) + " end\n";
+  const first = await safe(redactor, log, { path: "logs/app.log", kind: "log" });
+  ok(first.includes("tried hunter2pass"), "nothing says yet that it is one");
+  const data = { a: "hunter2pass", b: "zebra!crossing", c: "production", d: "db-01.example.com", e: "2026-11-20" };
+  const long = `aVeryLongOne${"x1".repeat(40)}`;
+  const secret = { kind: "Secret", data: { long: btoa(long) }, stringData: data };
+  await safe(redactor, JSON.stringify(secret), { path: "kube/secret.json", kind: "json" });
+  ok((await redactor.leaks(chunks(encode(first)))).length > 0);
+  const masked = redactor.maskKnown(chunks(encode(first), [7, 300_000]));
+  const text = Buffer.from(await collect(masked.content)).toString();
+  const lines = text.split("\n");
+  deepStrictEqual(lines.slice(0, 20_000), first.split("\n").slice(0, 20_000), "pseudonyms stay");
+  ok(/^tried \[redacted\], then \[redacted\]\S{0,4}$/.test(lines[20_000]!), lines[20_000]);
+  strictEqual(lines[20_001], "tried [redacted] at db-01.example.com in production, [redacted] end");
+  deepStrictEqual(await redactor.leaks(chunks(encode(text))), []);
+  strictEqual(masked.counts()[0]?.rule, "secret");
+});
+
 Deno.test("leaks() does not complain of domains that everybody has", async () => {
   const domains = ["home.lan", "svc.cluster.local", "customer.lan"];
   const redactor = openRedactor({ mode: "full", identities: { ...noIdentities, domains } });

@@ -1,9 +1,11 @@
 /** The runner and the bundle with collectors that hang, drip, fail and lie: a true file each time. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Artifact, Collector } from "../../src/dump/collector.ts";
 import { DumpStopped } from "../../src/dump/dump.ts";
-import { collectorOf, commandOf, dumpTo, streamOf, testMachine, textsOf } from "../peers/dump_doubles.ts";
+import type { Redactor } from "../../src/dump/redaction.ts";
+import { collectorOf, commandOf, dumpTo, streamOf, testMachine, textsOf, wordRedactor } from "../peers/dump_doubles.ts";
 import { OpenedDump } from "../peers/opened_dump.ts";
 import { waitFor } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
@@ -326,6 +328,57 @@ Deno.test("makeDump() leaves nothing when it is stopped, and a true bundle when 
     dump.judge();
     assert.equal(dump.report.complete, false);
     assert.equal(dump.text("a/first"), "there\n");
+  }));
+
+Deno.test("makeDump() that is stopped while it looks for leaks ends there", () =>
+  inFolder(async (folder, out) => {
+    const stop = new AbortController();
+    let looked = 0;
+    const redactor: Redactor = {
+      ...wordRedactor,
+      leaks: async (content) => {
+        looked++;
+        for await (const _ of content) stop.abort("SIGINT");
+        return [];
+      },
+    };
+    const texts = textsOf("a/many", Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`a/${i}`, "text\n"])));
+    await assert.rejects(dumpTo(out, [texts], { signal: stop.signal, redactor }), DumpStopped);
+    assert.ok(looked <= 2, `${looked} contents and names were looked at`);
+    assert.deepEqual([...Deno.readDirSync(folder)], []);
+  }));
+
+Deno.test("makeDump() masks what was learned late in what came before, and drops only what that leaves", () =>
+  inFolder(async (_folder, out) => {
+    const redactor: Redactor = {
+      ...wordRedactor,
+      maskKnown: (content) => ({
+        content: (async function* (): AsyncGenerator<Uint8Array> {
+          const text = Buffer.concat(await Array.fromAsync(content)).toString();
+          if (text.includes("unmaskable")) throw new Error("forgotten message");
+          yield new TextEncoder().encode(text.replaceAll("forgotten", "*********"));
+        })(),
+        counts: () => [{ rule: "secret", times: 1 }],
+      }),
+    };
+    const texts = textsOf("a/texts", {
+      "a/late.txt": "s3cret forgotten\n",
+      "a/large.log": `forgotten ${"line\n".repeat(20_000)}`,
+      "a/forgotten.txt": "clean\n",
+      "a/stays.txt": "unmaskable forgotten\n",
+    });
+    await dumpTo(out, [texts], { redactor });
+    using dump = await OpenedDump.open(out);
+    dump.judge();
+    assert.equal(dump.text("a/late.txt"), "****** *********\n");
+    assert.ok(dump.text("a/large.log").startsWith("********* line\n"));
+    assert.equal(dump.text("a/*********.txt".replaceAll("*", "_")), "clean\n");
+    const { artifacts } = dump.collector("a/texts");
+    assert.deepEqual(artifacts.filter(({ status }) => status === "dropped").map(({ path }) => path), ["a/stays.txt"]);
+    assert.deepEqual(artifacts.find(({ path }) => path === "a/late.txt")!.redactions, [
+      { rule: "word", times: 1 },
+      { rule: "secret", times: 1 },
+    ]);
   }));
 
 Deno.test("openOutput() takes no other file's place unless it is told to, and keeps the file to its owner", () =>

@@ -2,7 +2,8 @@
  * Replaces network, hardware and mail addresses in a block of text: one pass that stops only at `.`, `:`, `-`, `@` and `/`.
  * What merely looks like one stays: versions, times, fingerprints, unit names.
  */
-import { formatIpv4, formatIpv6, isDigit, isHex, networkOf, parseIpv4, parseIpv6 } from "./addresses.ts";
+import { AddressMasks, holdsIpv4 } from "./address_masks.ts";
+import { formatIpv4, isDigit, isHex, parseIpv4, parseIpv6 } from "./addresses.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import { type AddressMap, isMeaningless, isPrivateRange } from "./crypto_pan.ts";
 import { isAlnum } from "./literals.ts";
@@ -20,10 +21,8 @@ interface Find {
 /** Finds addresses of one dump. */
 export class AddressScan {
   readonly #names: Names;
-  readonly #map: AddressMap | undefined;
+  readonly #masks: AddressMasks;
   readonly #known: ReadonlySet<string>;
-  readonly #cache = new Map<string | number, Uint8Array>();
-  readonly #emitted = new Set<string>();
 
   /**
    * @param map replaces by prefix; without it, addresses become `ip-…`
@@ -31,13 +30,13 @@ export class AddressScan {
    */
   constructor(names: Names, map: AddressMap | undefined, known: ReadonlySet<string>) {
     this.#names = names;
-    this.#map = map;
+    this.#masks = new AddressMasks(names, map, known);
     this.#known = known;
   }
 
   /** Known addresses that were written in the place of another one: seeing them is no leak. */
   get ambiguous(): ReadonlySet<string> {
-    return this.#emitted;
+    return this.#masks.ambiguous;
   }
 
   /** Appends `bytes[start..end)` to `out`, addresses replaced. `versions`: the text is a list of packages. */
@@ -84,7 +83,7 @@ export class AddressScan {
     if (stop + 1 < end && bytes[stop] === dot && isDigit(bytes[stop + 1]!)) return undefined;
     const certain = isPrivateRange(address) || this.#known.has(formatIpv4(address));
     if (!certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
-    return { start, end: stop, mask: this.#addressMask(address, networkBits(bytes, stop, end)), rule: "ipv4" };
+    return { start, end: stop, mask: this.#masks.mask(address, networkBits(bytes, stop, end)), rule: "ipv4" };
   }
 
   /** `dhcp-192-168-0-66`, and hardware addresses with dashes. */
@@ -102,9 +101,9 @@ export class AddressScan {
     const named = (before === dash || before === 95) && start - 2 >= from && isAlnum(bytes[start - 2]!);
     const likely = named && found.address.some((octet) => octet >= 64);
     if (!likely && !isPrivateRange(found.address) && !this.#known.has(formatIpv4(found.address))) return undefined;
-    const mask = this.#map === undefined
-      ? this.#names.of("ip", formatIpv4(found.address))
-      : formatIpv4(this.#mapped(found.address), "-");
+    const mask = this.#masks.keepsPrefixes
+      ? formatIpv4(this.#masks.mapped(found.address), "-")
+      : this.#names.of("ip", formatIpv4(found.address));
     return { start, end: found.end, mask: encoder.encode(mask), rule: "ipv4" };
   }
 
@@ -130,9 +129,9 @@ export class AddressScan {
       (_, i) => parseInt(latin1(bytes, start + 2 * i, start + 2 * i + 2), 16),
     );
     const address = swapWords(raw);
-    if (isMeaningless(address) || this.#map === undefined && address.every((byte) => byte === 0)) return undefined;
+    if (isMeaningless(address) || !this.#masks.keepsPrefixes && address.every((byte) => byte === 0)) return undefined;
     const mapped = swapWords(
-      this.#map === undefined ? new Uint8Array(address.length).fill(255) : this.#mapped(address),
+      this.#masks.keepsPrefixes ? this.#masks.mapped(address) : new Uint8Array(address.length).fill(255),
     );
     const mask = Array.from(mapped, (byte) => byte.toString(16).padStart(2, "0")).join("").toUpperCase();
     return { start, end: at, mask: encoder.encode(mask), rule: size === 8 ? "ipv4" : "ipv6" };
@@ -187,7 +186,7 @@ export class AddressScan {
     const address = text.length < 6 && !/\d/.test(text) ? undefined : parseIpv6(text); // `a::b` is a name in a program
     if (address === undefined || isMeaningless(address)) return undefined;
     if (holdsIpv4(address) && isMeaningless(address.subarray(12))) return undefined;
-    return { start, end: stop, mask: this.#addressMask(address, networkBits(bytes, stop, end)), rule: "ipv6" };
+    return { start, end: stop, mask: this.#masks.mask(address, networkBits(bytes, stop, end)), rule: "ipv6" };
   }
 
   #mail(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
@@ -221,51 +220,6 @@ export class AddressScan {
     if (name.length === 0 || (isCommonName(name) && name.length > 1)) return undefined;
     return { start, end: stop, mask: encoder.encode(this.#names.user(name)), rule: "user" };
   }
-
-  /** @param bits of the prefix that follows: where the address is that network, its replacement is one, too */
-  #addressMask(address: Uint8Array, bits: number | undefined): Uint8Array {
-    const key = address.length === 4
-      ? ((address[0]! << 24 | address[1]! << 16 | address[2]! << 8 | address[3]!) >>> 0) * 256 + (bits ?? 255)
-      : `${latin1(address, 0, 16)}/${bits ?? ""}`;
-    const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
-    const mask = encoder.encode(this.#addressText(address, bits));
-    if (this.#cache.size >= maxCached) this.#cache.clear();
-    this.#cache.set(key, mask);
-    return mask;
-  }
-
-  #addressText(address: Uint8Array, bits: number | undefined): string {
-    const format = address.length === 4 ? formatIpv4 : formatIpv6;
-    if (this.#map === undefined) return this.#names.of("ip", format(address));
-    const isNetwork = bits !== undefined && networkOf(address, bits).every((byte, i) => byte === address[i]);
-    const mapped = this.#mapped(address);
-    return format(isNetwork ? networkOf(mapped, bits) : mapped);
-  }
-
-  #mapped(address: Uint8Array): Uint8Array {
-    const format = address.length === 4 ? formatIpv4 : formatIpv6;
-    const mapped = this.#mapBytes(address);
-    if (this.#known.has(format(mapped))) this.#emitted.add(format(mapped));
-    this.#names.remember(format(mapped), format(address));
-    return mapped;
-  }
-
-  /** An IPv4 address within an IPv6 one is mapped as the IPv4 address it is (RFC 4291 section 2.5.5.2, RFC 6052). */
-  #mapBytes(address: Uint8Array): Uint8Array {
-    const map = this.#map!;
-    if (!holdsIpv4(address)) return map.map(address);
-    const out = address.slice();
-    out.set(map.map(address.subarray(12)), 12);
-    return out;
-  }
-}
-
-/** IPv4-mapped (RFC 4291) or translated (RFC 6052). */
-function holdsIpv4(address: Uint8Array): boolean {
-  if (address.length !== 16) return false;
-  const prefix = latin1(address, 0, 12);
-  return prefix === mappedPrefix || prefix === translatedPrefix;
 }
 
 /** `v1.2.3.4`, `foo-1.2.3.4`, `1.2.3.4-5`, `1.2.3.4rc1`, `version 1.2.3.4`. */
@@ -320,6 +274,3 @@ const unitSuffixes = new Set(
   "service socket timer mount automount target slice scope path device swap conf log gz sh py js json yaml yml txt so"
     .split(" "),
 );
-const mappedPrefix = "\0".repeat(10) + "\xff\xff";
-const translatedPrefix = "\0\x64\xff\x9b" + "\0".repeat(8);
-const maxCached = 65_536;

@@ -5,6 +5,8 @@
  */
 import { secretName } from "../../rules/redact_presets.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
+import { endOfString, isKey, looksEncoded } from "./json_text.ts";
+import type { SecretLearner } from "./learned_secrets.ts";
 import type { Tally } from "./tally.ts";
 
 /** An object or array that is open. */
@@ -25,6 +27,7 @@ export class JsonSecrets {
   readonly #out = new ByteBuffer();
   readonly #tally: Tally;
   readonly #emit: (bytes: Uint8Array) => void;
+  readonly #learner: SecretLearner;
   #frames: Frame[] = [];
   #inString = false;
   #escaped = false;
@@ -38,9 +41,10 @@ export class JsonSecrets {
   #maskedDepth = 0;
 
   /** @param emit gets what is ready, valid during the call only */
-  constructor(emit: (bytes: Uint8Array) => void, tally: Tally) {
+  constructor(emit: (bytes: Uint8Array) => void, tally: Tally, learner: SecretLearner) {
     this.#emit = emit;
     this.#tally = tally;
+    this.#learner = learner;
   }
 
   /** Takes bytes. */
@@ -90,8 +94,7 @@ export class JsonSecrets {
     if (this.#text.length < maxKey) this.#text.append(bytes, from, Math.min(at, from + maxKey));
     if (!this.#hidden) this.#out.append(bytes, from, at);
     if (at === limit) return at;
-    if (this.#hidden) this.#out.append(maskBytes);
-    this.#hidden = false;
+    if (this.#hidden) this.#endHidden();
     this.#inString = false;
     if (bytes[at] === 10) { // a string has no line feed: this is no JSON, or its end is missing
       while (this.#frames.length > 0) this.#closeFrame();
@@ -100,6 +103,14 @@ export class JsonSecrets {
     this.#out.push(quote);
     this.#stringEnded();
     return at + 1;
+  }
+
+  /** Puts the mask in its place; what was hidden is a secret unless it is a whole object in a string. */
+  #endHidden(): void {
+    this.#hidden = false;
+    this.#out.append(maskBytes);
+    const text = this.#text.bytes.subarray(0, Math.min(this.#text.length, maxKey));
+    if (text[0] !== openBrace && text[0] !== openBracket) this.#learner.learnPlaced(text);
   }
 
   #structure(bytes: Uint8Array, from: number, limit: number): number {
@@ -198,6 +209,7 @@ export class JsonSecrets {
         this.#out.append(maskBytes);
         kept = Math.min(stop, part.length);
         this.#tally.add("kubernetes-secret");
+        this.#learner.learnPlaced(part.subarray(at + 1, kept));
       }
       at = stop;
     }
@@ -247,34 +259,6 @@ export class JsonSecrets {
   }
 }
 
-/** Place of the quote that ends the string whose first quote is at `at`, or the end. */
-function endOfString(bytes: Uint8Array, at: number): number {
-  let stop = at + 1;
-  while (stop < bytes.length && bytes[stop] !== quote) stop += bytes[stop] === backslash ? 2 : 1;
-  return stop;
-}
-
-/** Whether a colon follows the string that ends at `stop`. */
-function isKey(bytes: Uint8Array, stop: number): boolean {
-  let at = stop + 1;
-  while (at < bytes.length && (bytes[at] === 32 || (bytes[at]! >= 9 && bytes[at]! <= 13))) at++;
-  return bytes[at] === colon;
-}
-
-/** Whether an object has strings, and all of them could be base64. */
-function looksEncoded(bytes: Uint8Array, start: number, end: number): boolean {
-  try {
-    const value: unknown = JSON.parse(decoder.decode(bytes.subarray(start, end)));
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-    const values = Object.values(value);
-    const isBase64 = (text: unknown): boolean =>
-      typeof text === "string" && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
-    return values.length > 0 && values.every(isBase64) && values.some((text) => text !== "");
-  } catch {
-    return true; // what cannot be read cannot be judged
-  }
-}
-
 const quote = 34;
 const backslash = 92;
 const openBrace = 123;
@@ -288,7 +272,6 @@ const secretWord = new RegExp(`${secretName}$`, "i");
 const secretType = /^(?:Opaque$|kubernetes\.io\/|bootstrap\.kubernetes\.io\/|helm\.sh\/release)/;
 const maskBytes = new TextEncoder().encode("[redacted]");
 const latin1 = new TextDecoder("latin1");
-const decoder = new TextDecoder();
 const maxKey = 256;
 const maxDepth = 1_000;
 const maxHeldBytes = 4 * 1024 * 1024;

@@ -4,6 +4,7 @@ import { gunzip } from "../gzip_stream.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { formOf, peek } from "./content.ts";
 import type { Identities } from "./identities.ts";
+import type { KnownSecret } from "./learned_secrets.ts";
 import { type Literal, LiteralSet } from "./literals.ts";
 import { isCommonDomain, isCommonName } from "./names.ts";
 import { isDigit } from "./addresses.ts";
@@ -16,7 +17,7 @@ interface Sought extends Literal {
 /** What is looked for. */
 export interface KnownValues {
   readonly identities: Identities;
-  readonly secrets: Iterable<Uint8Array>;
+  readonly secrets: Iterable<KnownSecret>;
   readonly words: readonly string[];
   /** Addresses that also are replacements of others. */
   readonly ambiguous: ReadonlySet<string>;
@@ -70,7 +71,7 @@ function soughtIn({ identities, secrets, words, ambiguous }: KnownValues): reado
   const add = (bytes: Uint8Array, rule: string, whole: boolean, exact: boolean): void => {
     sought.push({ bytes, rule, whole, exact, id: sought.length });
   };
-  for (const secret of secrets) for (const form of writtenForms(secret)) add(form.bytes, "secret", false, true);
+  for (const { bytes } of secrets) for (const form of writtenForms(bytes)) add(form.bytes, "secret", false, true);
   const names: readonly (readonly [string, readonly string[]])[] = [
     ["host", identities.hosts.flatMap((host) => [host, host.split(".")[0]!])],
     ["domain", identities.domains],

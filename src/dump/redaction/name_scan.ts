@@ -1,6 +1,7 @@
 /** Replaces every known name and every secret known by value in a block of text, in one pass. */
 import type { ByteBuffer } from "./byte_buffer.ts";
 import type { Identities } from "./identities.ts";
+import type { KnownSecret } from "./learned_secrets.ts";
 import { isAlnum, type Literal, LiteralSet } from "./literals.ts";
 import { isCommonName, type Names } from "./names.ts";
 import type { Tally } from "./tally.ts";
@@ -10,6 +11,8 @@ import { writtenForms } from "./written_forms.ts";
 interface Entry extends Literal {
   readonly rule: "host" | "domain" | "user" | "word" | "secret" | "mac";
   readonly mask: Uint8Array;
+  /** It is the beginning of a secret: the rest of the word goes too. */
+  readonly isBeginning?: boolean;
 }
 
 /** What is looked for. */
@@ -18,7 +21,7 @@ export interface KnownWords {
   /** Words of the user that become `word-…`. */
   readonly words: readonly string[];
   /** Secrets by value. */
-  readonly secrets: Iterable<Uint8Array>;
+  readonly secrets: Iterable<KnownSecret>;
 }
 
 /** Known names and values of one dump. */
@@ -40,7 +43,8 @@ export class NameScan {
     let at = start;
     let best: { start: number; end: number; entry: Entry } | undefined;
     const commit = (): void => {
-      const { start: from, end: to, entry } = best!;
+      const { start: from, entry } = best!;
+      const to = entry.isBeginning === true ? endOfWord(bytes, best!.end, end) : best!.end;
       const begin = entry.rule === "domain" ? this.#labelsBefore(bytes, at, from, out) : from;
       if (begin === from) out.append(bytes, at, from);
       out.append(entry.mask);
@@ -49,13 +53,13 @@ export class NameScan {
       best = undefined;
     };
     this.#set.search(bytes, start, end, (from, to, index) => {
+      if (best !== undefined && from >= best.end) commit();
       if (from < at) {
         if (best === undefined && this.#entries[index]!.rule === "secret" && to > at) {
           best = { start: at, end: to, entry: this.#entries[index]! };
         }
         return;
       }
-      if (best !== undefined && from >= best.end) commit();
       if (best === undefined || from < best.start || (from === best.start && to > best.end)) {
         best = { start: from, end: to, entry: this.#entries[index]! };
       } else if (this.#entries[index]!.rule === "secret" && to > best.end) {
@@ -81,15 +85,21 @@ export class NameScan {
 
 function entriesOf({ identities, words, secrets }: KnownWords, names: Names): readonly Entry[] {
   const entries = new Map<string, Entry>();
-  const add = (text: string | Uint8Array, rule: Entry["rule"], mask: string, exact = false): void => {
+  const add = (
+    text: string | Uint8Array,
+    rule: Entry["rule"],
+    mask: string,
+    exact = false,
+    isBeginning = false,
+  ): void => {
     const bytes = typeof text === "string" ? encoder.encode(text) : text;
     const key = `${exact}${latin1(bytes)}`;
     if (bytes.length === 0 || entries.has(key)) return;
     const whole = rule !== "secret" && rule !== "mac";
-    entries.set(key, { bytes, whole, exact, id: entries.size, rule, mask: encoder.encode(mask) });
+    entries.set(key, { bytes, whole, exact, id: entries.size, rule, mask: encoder.encode(mask), isBeginning });
   };
-  for (const secret of secrets) {
-    for (const form of writtenForms(secret)) add(form.bytes, "secret", "[redacted]", true);
+  for (const { bytes, isBeginning } of secrets) {
+    for (const form of writtenForms(bytes)) add(form.bytes, "secret", "[redacted]", true, isBeginning);
   }
   for (const word of words) add(word, "word", names.of("word", word));
   for (const domain of identities.domains) add(domain, "domain", names.host(domain));
@@ -111,6 +121,13 @@ function entriesOf({ identities, words, secrets }: KnownWords, names: Names): re
   return [...entries.values()];
 }
 
+/** Where a word of base64, hexadecimal or of a token ends. */
+function endOfWord(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && at - from < 8_192 && (isAlnum(bytes[at]!) || wordBytes.includes(bytes[at]!))) at++;
+  return at;
+}
+
 function isLabelByte(byte: number): boolean {
   return isAlnum(byte) || byte === 45 || byte === 95 || byte === 46;
 }
@@ -119,5 +136,6 @@ function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }
 
+const wordBytes = new TextEncoder().encode("+/=_-");
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

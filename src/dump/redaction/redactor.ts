@@ -8,6 +8,7 @@ import { AddressMap } from "./crypto_pan.ts";
 import { type Identities, noIdentities } from "./identities.ts";
 import { LearnedSecrets } from "./learned_secrets.ts";
 import { LeakSearch } from "./leaks.ts";
+import { maskedWith } from "./known_masking.ts";
 import { NameScan } from "./name_scan.ts";
 import { Names } from "./names.ts";
 import { type CustomPattern, SecretRules } from "./secret_rules.ts";
@@ -96,6 +97,12 @@ class DumpRedactor implements Redactor {
     return await this.#leakSearch.search(content);
   }
 
+  maskKnown(content: AsyncIterable<Uint8Array>): RedactedContent {
+    const tally = new Tally();
+    if (this.#scanVersion !== this.#learned.version) this.#makeScan();
+    return { content: maskedWith(this.#nameScan!, content, tally), counts: () => tally.list() };
+  }
+
   mapping(): Iterable<readonly [pseudonym: string, value: string]> {
     return this.#names.pairs();
   }
@@ -115,22 +122,26 @@ class DumpRedactor implements Redactor {
     };
   }
 
-  /** The rules as of now: what was masked in one text is looked for by value in those that come later. */
+  /**
+   * The rules as of now: what was masked in one text is looked for by value in those that come later. The table of many
+   * values is not made anew for each further one; what that leaves, the search for leaks finds.
+   */
   #ruleSet(): RuleSet {
-    if (this.#nameScan === undefined || this.#scanVersion !== this.#learned.version) {
-      this.#scanVersion = this.#learned.version;
-      const words = this.#options.extraWords ?? [];
-      this.#nameScan = new NameScan(
-        { identities: this.#identities, words, secrets: this.#learned.values() },
-        this.#names,
-      );
-    }
+    const fresh = this.#learned.version - this.#scanVersion;
+    if (this.#nameScan === undefined || fresh > this.#learned.version / 16) this.#makeScan();
     return {
       secrets: this.#secrets,
-      names: this.#nameScan,
+      names: this.#nameScan!,
       ...(this.#addresses === undefined ? {} : { addresses: this.#addresses }),
-      learn: (rule, value) => this.#learned.add(rule, value),
+      learner: this.#learned,
     };
+  }
+
+  #makeScan(): void {
+    this.#scanVersion = this.#learned.version;
+    const words = this.#options.extraWords ?? [];
+    const known = { identities: this.#identities, words, secrets: this.#learned.values() };
+    this.#nameScan = new NameScan(known, this.#names);
   }
 }
 
@@ -149,6 +160,7 @@ const unchanged: Redactor = {
   redact: (content) => ({ content, counts: () => [] }),
   redactText: (text) => text,
   leaks: () => Promise.resolve([]),
+  maskKnown: (content) => ({ content, counts: () => [] }),
   mapping: () => [],
 };
 const encoder = new TextEncoder();

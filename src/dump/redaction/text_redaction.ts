@@ -9,6 +9,7 @@ import type { AddressScan } from "./address_scan.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { embeddedSecret } from "./embedded_secret.ts";
 import { JsonSecrets } from "./json_secrets.ts";
+import type { SecretLearner } from "./learned_secrets.ts";
 import { LineCutter, type LineTaker, type WindowPlace } from "./lines.ts";
 import type { NameScan } from "./name_scan.ts";
 import { bodyRun, PemState } from "./pem_state.ts";
@@ -22,8 +23,7 @@ export interface RuleSet {
   /** Undefined: only secrets are masked. */
   readonly names?: NameScan;
   readonly addresses?: AddressScan;
-  /** Gets every secret that was masked. */
-  learn(rule: string, value: Uint8Array): void;
+  readonly learner: SecretLearner;
 }
 
 /** What is known of the text. */
@@ -60,8 +60,9 @@ export class TextRedaction implements LineTaker {
     this.#tally = tally;
     this.#emit = emit;
     this.#lines = new LineCutter(this);
-    if (form.json) this.#json = new JsonSecrets((bytes) => this.#lines.push(bytes), tally);
-    else this.#yaml = new YamlSecrets((bytes, start, end, ended) => this.#pemLine(bytes, start, end, ended), tally);
+    const { learner } = rules;
+    if (form.json) this.#json = new JsonSecrets((bytes) => this.#lines.push(bytes), tally, learner);
+    else this.#yaml = new YamlSecrets((...line) => this.#pemLine(...line), tally, learner);
   }
 
   /** Takes the next bytes. */
@@ -201,7 +202,9 @@ export class TextRedaction implements LineTaker {
       this.#block.append(bytes, at, Math.max(at, find.start));
       this.#block.append(find.mask);
       this.#tally.add(find.rule);
-      this.#rules.learn(find.rule, bytes.subarray(find.start, find.end));
+      const value = bytes.subarray(find.start, find.end);
+      this.#rules.learner.learn(find.rule, value);
+      if (this.#form.yaml && find.rule === "assignment") this.#rules.learner.learnPlaced(value);
       at = Math.min(find.end, to);
     }
     this.#block.append(bytes, at, to);

@@ -6,7 +6,9 @@
  */
 import { secretName } from "../../rules/redact_presets.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
+import type { SecretLearner } from "./learned_secrets.ts";
 import type { Tally } from "./tally.ts";
+import { indentOf, indentOfKey, inYaml, keyLine, startsKey } from "./yaml_lines.ts";
 
 /** Takes lines that are ready. */
 export type EmitLine = (bytes: Uint8Array, start: number, end: number, ended: boolean) => void;
@@ -37,6 +39,7 @@ interface WaitingLine {
 export class YamlSecrets {
   readonly #emit: EmitLine;
   readonly #tally: Tally;
+  readonly #learner: SecretLearner;
   #mappings: Mapping[] = [];
   readonly #held = new ByteBuffer(4_096);
   #lines: WaitingLine[] = [];
@@ -47,9 +50,10 @@ export class YamlSecrets {
   /** Lines deeper than this are dropped: they belong to a text that was masked. */
   #dropDeeper = -1;
 
-  constructor(emit: EmitLine, tally: Tally) {
+  constructor(emit: EmitLine, tally: Tally, learner: SecretLearner) {
     this.#emit = emit;
     this.#tally = tally;
+    this.#learner = learner;
   }
 
   /** Whether lines that come now may be a Secret's data. */
@@ -61,7 +65,7 @@ export class YamlSecrets {
   push(bytes: Uint8Array, start: number, end: number, ended: boolean): void {
     const indent = indentOf(bytes, start, end);
     if (indent >= 0 && indent - start <= this.#dropDeeper) this.#dropDeeper = -1;
-    if (this.#dropDeeper >= 0) return;
+    if (this.#dropDeeper >= 0) return this.#learner.learn("block", bytes.subarray(start, end));
     if (this.#lines.length === 0 && this.#mappings.length === 0 && !startsKey(bytes, indent, end)) {
       return this.#emit(bytes, start, end, ended);
     }
@@ -92,6 +96,7 @@ export class YamlSecrets {
     if (mapping.secretEntry && key === "value" && value !== "") {
       this.#tally.add("environment");
       mapping.secretEntry = false;
+      this.#learner.learnPlaced(encoder.encode(value));
       const comma = /,\s*$/.test(value) ? "," : "";
       if (/^[|>]/.test(value)) this.#dropDeeper = indentOfKey(line);
       return this.#keepText(`${line.slice(0, line.length - found[4]!.length)} "[redacted]"${comma}`, ended);
@@ -133,6 +138,9 @@ export class YamlSecrets {
     const text = value.trim();
     if (mapping.kind === "other" || text === "{}" || text === "{" || text === "{},") return;
     this.#tally.add("kubernetes-secret");
+    for (const pair of text.slice(1).split(",")) {
+      this.#learner.learnPlaced(encoder.encode(pair.replace(/^[^:]*:|\}$/g, "").trim()));
+    }
     const comma = text.endsWith(",") ? "," : "";
     this.#replaced.set(
       this.#lines.length - 1,
@@ -193,7 +201,11 @@ export class YamlSecrets {
       const key = indent === column ? /^\s*(?:"[^"]*"|'[^']*'|[^\s"'#{][^:]*?)\s*:(?=\s|$)/.exec(text)?.[0] : undefined;
       const comma = /,\s*$/.test(text) && key !== undefined && /^\s*"/.test(key) ? "," : "";
       this.#replaced.set(i, key === undefined ? null : encoder.encode(`${key} "[redacted]"${comma}`));
-      if (key !== undefined) this.#tally.add("kubernetes-secret");
+      if (key === undefined) this.#learner.learn("block", encoder.encode(text));
+      else {
+        this.#tally.add("kubernetes-secret");
+        this.#learner.learnPlaced(encoder.encode(text.slice(key.length).trim()));
+      }
     }
   }
 
@@ -262,36 +274,6 @@ export class YamlSecrets {
   }
 }
 
-/** Position of the first byte that is no space; -1 in an empty line. */
-function indentOf(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] === 32) at++;
-  return at >= end || bytes[at] === 13 ? -1 : at;
-}
-
-/** Columns before the first character of a line, dashes of lists not counted as such. */
-function indentOfKey(line: string): number {
-  return line.search(/[^\s-]/);
-}
-
-/** Whether a line may begin something that is followed here; quick, and often wrongly yes. */
-function startsKey(bytes: Uint8Array, indent: number, end: number): boolean {
-  if (indent < 0) return false;
-  let at = indent;
-  while (at < end && (bytes[at] === 45 || bytes[at] === 32)) at++;
-  if (at < end && firstBytes[bytes[at]!] === 1) {
-    const limit = Math.min(end, at + maxKeyName);
-    while (at < limit && bytes[at] !== 58 && bytes[at] !== 32 && bytes[at] !== 61) at++;
-    if (bytes[at] === 58) return true;
-  }
-  const last = bytes[end - 1]!;
-  return last === 124 || last === 62 ||
-    ((last === 45 || last === 43) && (bytes[end - 2] === 124 || bytes[end - 2] === 62));
-}
-
-const keyLine = /^(\s*(?:-\s+)*)(["']?)([\w./-]+)\2\s*:(?=[\s"{[]|$)(.*)$/s;
-/** What lines at the left edge look like in YAML: keys, items, comments, ends of documents, JSON. */
-const inYaml = /^(?:---(?!\s|$)|[#{}[\]"'?!&]|- |\.\.\.|[^\s:]+:(?:\s|$))/;
 const secretWord = new RegExp(`${secretName}$`, "i");
 const secretType = /^["']?(?:Opaque|kubernetes\.io\/|bootstrap\.kubernetes\.io\/|helm\.sh\/release)/;
 const wanted = new Set([
@@ -303,11 +285,8 @@ const wanted = new Set([
   "value",
   "kubectl.kubernetes.io/last-applied-configuration",
 ]);
-const firstBytes = new Uint8Array(256);
-for (const char of "dskntv\"'") firstBytes[char.charCodeAt(0)] = 1;
 const latin1 = new TextDecoder("latin1");
 const encoder = { encode: (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0) & 255) };
-const maxKeyName = 64;
 const maxKeyBytes = 64 * 1024;
 const maxHeldBytes = 4 * 1024 * 1024;
 const maxHeldLines = 100_000;
