@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   sign: { summary: "sign certificates for devices", load: () => import("./commands/sign.ts") },
   open: { summary: "decrypt, check, list and extract a dump", load: () => import("./commands/open.ts") },
   status: { summary: "ask a running agent whether logs leave", load: () => import("./commands/status.ts") },
+  serve: { summary: "serve page, metrics and dumps of this machine", load: () => import("./commands/serve.ts") },
   service: { summary: "make the init system run the agent", load: () => import("./commands/init_service.ts") },
   dump: { summary: "gather the evidence of this machine into one file", load: () => import("./commands/dump.ts") },
   version: { summary: "print the version", load: () => import("./commands/version.ts") },

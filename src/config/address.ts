@@ -53,6 +53,12 @@ export function parseSyslogAddress(text: string): SyslogAddress {
   return { transport: socket[1] as "unix" | "unix-stream", path: parseSocketPath(socket[2]!) };
 }
 
+/** Where the status server listens: `host:port`, `host` or `unix:PATH`. @throws with what is wrong and what is allowed */
+export function parseStatusAddress(text: string): HostPort | { readonly path: string } {
+  const socket = /^unix:(.*)$/s.exec(text);
+  return socket === null ? parseHostPort(text, defaultPorts.status) : { path: parseSocketPath(socket[1]!) };
+}
+
 /** Where a webhook listens: `host:port`, or `unix:PATH`. @throws with what is wrong and what is allowed */
 export function parseWebhookAddress(text: string): HostPort | { readonly path: string } {
   const socket = /^unix:(.*)$/s.exec(text);

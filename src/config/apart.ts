@@ -37,8 +37,11 @@ async function resolveApart(path: string): Promise<Resolved | undefined> {
   }
 }
 
-/** What this process was started with, up to the agent's own words: flags and program of the runtime, if any. */
-function ownProgram(): readonly string[] {
+/**
+ * What this process was started with, up to the agent's own words: flags and program of the runtime, if any. Before them
+ * belongs `Deno.execPath()`. @throws when `/proc` does not tell
+ */
+export function ownProgram(): readonly string[] {
   const words = Deno.readTextFileSync("/proc/self/cmdline").split("\0").slice(0, -1);
   const own = words.slice(words.length - Deno.args.length);
   if (own.join("\0") !== Deno.args.join("\0")) throw new Error("Cannot tell the agent's words from the runtime's");

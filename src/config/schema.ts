@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { keyTypes } from "../cert/keys.ts";
-import { parseHostPort, parseSocketPath } from "./address.ts";
+import { parseStatusAddress } from "./address.ts";
 import type { AgentConfig, CertificateConfig, SinkConfig, SourceConfig, StatusConfig, TlsConfig } from "./config.ts";
 import { defaultPorts, defaults, spoolDefaults, statusDefaults } from "./defaults.ts";
 import { dumpSchema } from "./dump.ts";
@@ -264,9 +264,4 @@ function parseHostname(name: string): string {
     throw new Error("is not a host name; allowed: 1 to 255 printable ASCII characters without spaces");
   }
   return name;
-}
-
-function parseStatusAddress(address: string): StatusConfig["listen"] {
-  const socket = /^unix:(.*)$/s.exec(address);
-  return socket === null ? parseHostPort(address, defaultPorts.status) : { path: parseSocketPath(socket[1]!) };
 }
