@@ -4,6 +4,7 @@ import { alternativesOf, usageOids, usagesOf } from "./extensions.ts";
 import { formatAlternative } from "./alternatives.ts";
 import { fingerprintOf } from "./certificate.ts";
 import { dueOf } from "./enrolment.ts";
+import { machineSeed } from "./machine.ts";
 import { formatName } from "./name.ts";
 import { lifeUsed } from "./schedule.ts";
 import type { CertificateStore } from "./store.ts";
@@ -42,14 +43,14 @@ export type CertificateStatus = { readonly dir: string; readonly present: false;
   readonly ok: boolean;
 };
 
-/** Reads the store. @param seed as for the enrolment */
-export function readStatus(store: CertificateStore, seed: string, nowMs: number): CertificateStatus {
+/** Reads the store. */
+export function readStatus(store: CertificateStore, nowMs: number): CertificateStatus {
   const requestPending = store.pending() !== undefined;
   const current = store.current();
   if (current === undefined) return { dir: store.dir, present: false, requestPending };
   const { leaf, meta } = current;
   const previous = store.usable().find((number) => number < current.number);
-  const dueMs = dueOf(current, seed);
+  const dueMs = dueOf(current, machineSeed(askedSubject(meta.names) ?? formatName(leaf.subject)));
   const usages = usagesOf(leaf.extensions);
   let chain = "ok";
   try {
@@ -82,6 +83,15 @@ export function readStatus(store: CertificateStore, seed: string, nowMs: number)
     requestPending,
     ok: chain === "ok" && leaf.notBeforeMs <= nowMs && nowMs < leaf.notAfterMs,
   };
+}
+
+/** The subject that was asked for, which the enrolment's seed is made of; a CA may have granted another. */
+function askedSubject(names: string): string | undefined {
+  try {
+    return formatName((JSON.parse(names) as [Parameters<typeof formatName>[0]])[0]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The facts as lines for people. */

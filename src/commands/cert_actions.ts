@@ -12,8 +12,6 @@ import {
 } from "../cert/enrolment.ts";
 import { ClockError } from "../cert/errors.ts";
 import { runHook } from "../cert/hook.ts";
-import { machineSeed } from "../cert/machine.ts";
-import { formatName } from "../cert/name.ts";
 import { decodeAnyForm } from "../cert/pem.ts";
 import { decodeCertsOnly } from "../cert/pkcs7.ts";
 import { watchCertificate } from "../cert/renewal.ts";
@@ -158,9 +156,7 @@ async function watch(words: CertWords, _args: readonly string[], context: Comman
 
 async function status(words: CertWords, _args: readonly string[], context: CommandContext): Promise<number> {
   const store = await openStore(words);
-  const current = store.current();
-  const seed = machineSeed(current === undefined ? "" : seedName(current.meta.names, formatName(current.leaf.subject)));
-  const facts = readStatus(store, seed, Date.now());
+  const facts = readStatus(store, Date.now());
   if (words.needsRenewal === true) return !facts.present || facts.needsRenewal ? 0 : 1;
   if (words.json === true) context.print(JSON.stringify(facts) + "\n");
   else context.print(words.metrics === true ? formatMetrics(facts) : formatStatus(facts));
@@ -227,15 +223,6 @@ async function readCertificateConfig(path: string | undefined): Promise<Certific
   const { certificate } = loadConfig(path);
   if (certificate === undefined) throw new UsageError(`${path}: the key certificate is missing`);
   return certificate;
-}
-
-/** The subject that was asked for, which the seed is made of; a CA may have granted another. */
-function seedName(names: string, otherwise: string): string {
-  try {
-    return formatName((JSON.parse(names) as [Parameters<typeof formatName>[0]])[0]);
-  } catch {
-    return otherwise;
-  }
 }
 
 function hook(command: string, store: CertificateStore): Promise<void> {

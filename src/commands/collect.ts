@@ -32,7 +32,7 @@ export async function run(words: readonly string[], context: CommandContext): Pr
     quick: (tls) => quick(options, tls),
     finish: (config) => options.print === true ? withPrint(config) : config,
   };
-  return await runServiceCommand(options, form, false, context);
+  return await runServiceCommand("collect", options, form, false, context);
 }
 
 function quick(options: CollectWords, tls: QuickTls): AgentConfig {

@@ -45,7 +45,7 @@ function certificateState(folder: string): OwnState {
     read: async () => {
       const { readStatus } = await import("../cert/status.ts");
       const { CertificateStore } = await import("../cert/store.ts");
-      return JSON.stringify(readStatus(new CertificateStore(folder), "", Date.now()), null, 1) + "\n";
+      return JSON.stringify(readStatus(new CertificateStore(folder), Date.now()), null, 1) + "\n";
     },
   };
 }

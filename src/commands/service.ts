@@ -5,6 +5,7 @@ import { loadConfigApart } from "../config/apart.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { type QuickTls, withEnvironment } from "../config/quick.ts";
 import { runService } from "../engine/service.ts";
+import type { AgentFeed } from "../status/state.ts";
 import { UsageError } from "../pipeline/errors.ts";
 import type { CommandContext } from "./context.ts";
 import { collectValues } from "./options.ts";
@@ -38,6 +39,7 @@ export interface ServiceForm {
 
 /** Runs the service that `words` describe until it is told to stop, or with `once` until all is delivered. */
 export async function runServiceCommand(
+  command: "ship" | "collect",
   words: ServiceWords,
   form: ServiceForm,
   once: boolean,
@@ -50,6 +52,8 @@ export async function runServiceCommand(
     keepCertificate: async (config, signal) => {
       await Promise.all([keepCertificate(config, signal), keepForDumps(config, words.config, signal)]);
     },
+    openStatus: (config, feed) => openFigures(config, feed, words.config),
+    command,
     onReload: (handler) => context.onSignal("SIGHUP", handler),
     version: project.version,
     once,
@@ -74,6 +78,27 @@ async function keepForDumps(config: AgentConfig, path: string | undefined, signa
   if (config.dump?.precacheEveryMs === undefined) return;
   const { keepPrecache } = await import("./precache.ts");
   await keepPrecache(config, path, signal);
+}
+
+/** Opens what the key `status` asks for, which is loaded only then. */
+async function openFigures(
+  config: AgentConfig,
+  feed: AgentFeed,
+  configPath: string | undefined,
+): Promise<AsyncDisposable | undefined> {
+  if (config.status === undefined) return undefined;
+  const { openStatus } = await import("./status_server.ts");
+  const { textfile } = config.status;
+  const server = await openStatus(config, feed, configPath);
+  if (textfile === undefined) return server;
+  const { openTextfile } = await import("../status/metrics/textfile.ts");
+  const writer = openTextfile(textfile, feed);
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      await writer[Symbol.asyncDispose]();
+      await server?.[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Enrols and renews what the key `certificate` asks for. The code for it is loaded only where there is one. */

@@ -29,7 +29,7 @@ export async function run(words: readonly string[], context: CommandContext): Pr
     quickWords: { "--from": options.from, "--to": options.to },
     quick: (tls: QuickTls) => quick(options, tls),
   };
-  return await runServiceCommand(options, form, options.once === true, context);
+  return await runServiceCommand("ship", options, form, options.once === true, context);
 }
 
 function quick(options: ShipWords, tls: QuickTls): AgentConfig {

@@ -80,6 +80,7 @@ async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cu
       }
       if (parts.once || halt.signal.aborted) throw error;
       const reason = errorText(error);
+      parts.feed.sourceFailed(pair.source.id, reason);
       if (reason !== said) log.error(`${pair.source.id} failed and is tried again until it works: ${reason}`);
       said = reason;
       await pause(backoffMs(sourceBackoff, attempt), halt.signal);
@@ -103,7 +104,7 @@ function sayDrops({ sources }: EngineParts): void {
 }
 
 /** Sources first: a server says goodbye after its last answers; then the sinks, which close their sessions. */
-async function disposeAll({ sources, sinks, spool }: EngineParts): Promise<void> {
+export async function disposeAll({ sources, sinks, spool }: EngineParts): Promise<void> {
   await Promise.all(sources.map((source) => source[Symbol.asyncDispose]?.()));
   await Promise.all(sinks.map(({ sink }) => sink[Symbol.asyncDispose]()));
   for (const { aside } of sinks) aside?.[Symbol.dispose]();

@@ -62,6 +62,7 @@ export class FanOut implements Sink, Aside {
       const { open } = way.delivery;
       if (open.count === 0 || !await way.delivery.abandon(failures, way.reason ?? reason)) continue;
       way.branch.observer?.abandoned?.(open, way.reason ?? reason);
+      sayDelivered(way);
     }
     return ways.every(({ delivery }) => delivery.open.count === 0);
   }
@@ -79,7 +80,7 @@ export class FanOut implements Sink, Aside {
   }
 
   async #sendOn(way: Way, signal: AbortSignal): Promise<void> {
-    const { branch, delivery, part } = way;
+    const { branch, delivery } = way;
     if (delivery.open.count === 0) return;
     try {
       await delivery.send(signal, this.#hurry.signal);
@@ -90,7 +91,7 @@ export class FanOut implements Sink, Aside {
       throw error;
     }
     this.#sayUp(branch);
-    branch.observer?.delivered?.(part.count - delivery.aside, part.bounds[2 * part.count - 1]! - part.bounds[0]!);
+    sayDelivered(way);
   }
 
   #sayDown(branch: Branch, reason: string): void {
@@ -119,9 +120,15 @@ interface Way {
   reason: string | undefined;
 }
 
+function sayDelivered({ branch, delivery, part }: Way): void {
+  const bytes = part.bounds[2 * part.count - 1]! - part.bounds[0]!;
+  branch.observer?.delivered?.(part.count - delivery.aside, bytes, part);
+}
+
 function newWay(branch: Branch, batch: Batch): Way {
   const { sink, rule, backoff, aside, observer } = branch;
   const part = rule === undefined ? batch : rule(batch);
+  observer?.received?.(batch, part);
   const onRejected = observer?.rejected?.bind(observer);
   const delivery = new Delivery(part, {
     sink,

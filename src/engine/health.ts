@@ -12,8 +12,54 @@ export interface HealthOptions {
   readonly reportContinuation?: boolean;
 }
 
-/** The state of one sink. */
+/** What is told of a sink for as long as the process lives, over any number of reloads. */
+export class SinkTally {
+  /** Failed tries. */
+  failures = 0;
+  /** How often it went down, and came back. */
+  suspensions = 0;
+  resumptions = 0;
+  lastError: string | undefined;
+  /** Milliseconds since 1970. */
+  lastErrorMs: number | undefined;
+  /** When it went down or came back, milliseconds since 1970. */
+  sinceMs: number | undefined;
+  #downMs = 0;
+  #downAtMs: number | undefined;
+
+  get up(): boolean {
+    return this.#downAtMs === undefined;
+  }
+
+  /** How long it was down in all, milliseconds. */
+  get suspendedMs(): number {
+    return this.#downMs + (this.#downAtMs === undefined ? 0 : performance.now() - this.#downAtMs);
+  }
+
+  /** Counts a failed try. */
+  failed(reason: string): void {
+    this.failures++;
+    this.lastError = reason;
+    this.lastErrorMs = Date.now();
+    if (!this.up) return;
+    this.suspensions++;
+    this.#downAtMs = performance.now();
+    this.sinceMs = this.lastErrorMs;
+  }
+
+  /** Delivery works again. */
+  back(): void {
+    if (this.#downAtMs === undefined) return;
+    this.#downMs += performance.now() - this.#downAtMs;
+    this.#downAtMs = undefined;
+    this.resumptions++;
+    this.sinceMs = Date.now();
+  }
+}
+
+/** The state of one sink, and what is said of it. */
 export class SinkHealth {
+  readonly #tally: SinkTally;
   readonly #name: string;
   readonly #options: HealthOptions;
   #downSinceMs: number | undefined;
@@ -26,12 +72,12 @@ export class SinkHealth {
   rejected = 0;
   /** Records that were given up after `resumeRetryCount` tries: kept aside. */
   abandoned = 0;
-  /** Reason of the newest failure, while it is down. */
-  lastError: string | undefined;
 
-  constructor(name: string, options: HealthOptions = {}) {
+  /** @param tally goes on from an earlier health of the same sink: a new one may still find it down */
+  constructor(name: string, options: HealthOptions = {}, tally = new SinkTally()) {
     this.#name = name;
     this.#options = options;
+    this.#tally = tally;
   }
 
   get down(): boolean {
@@ -41,7 +87,10 @@ export class SinkHealth {
   /** What a pump of this sink reports to. */
   observer(): PumpObserver {
     return {
-      delivered: (records) => void (this.delivered += records),
+      delivered: (records) => {
+        this.delivered += records;
+        if (records > 0 && this.#downSinceMs === undefined) this.#tally.back();
+      },
       rejected: (batch, rejections) => {
         this.rejected += rejections.length;
         log.error(
@@ -70,8 +119,8 @@ export class SinkHealth {
   }
 
   #goDown(reason: string): void {
-    this.lastError = reason;
     if (this.#downSinceMs !== undefined) return this.#stayDown(reason);
+    this.#tally.failed(reason);
     this.#downSinceMs = performance.now();
     this.#attempts = 1;
     if (this.#options.reportSuspension !== false) {
@@ -81,7 +130,7 @@ export class SinkHealth {
 
   #stayDown(reason: string): void {
     this.#attempts++;
-    this.lastError = reason;
+    this.#tally.failed(reason);
     if (this.#options.reportContinuation === true) {
       log.warning(`${this.#name} is still down after ${this.#attempts} tries: ${reason}`);
     } else log.debug(`${this.#name} is still down after ${this.#attempts} tries: ${reason}`);
@@ -91,7 +140,7 @@ export class SinkHealth {
     if (this.#downSinceMs === undefined) return;
     const downMs = performance.now() - this.#downSinceMs;
     this.#downSinceMs = undefined;
-    this.lastError = undefined;
+    this.#tally.back();
     if (this.#abandonedAtDown !== undefined) {
       log.error(
         `${this.#name} gave up ${this.abandoned - this.#abandonedAtDown} records: see agent spool check --dead`,

@@ -11,7 +11,9 @@ import { spoolSink } from "../spool/sink.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { SinkAside } from "./aside.ts";
 import { FanOut } from "./fan_out.ts";
+import { type EngineFeed, spoolName } from "./feed.ts";
 import { SinkHealth } from "./health.ts";
+import { joinObservers, type PairAccount, type Unconfirmed } from "./pair_account.ts";
 
 /** A sink with what the engine keeps beside it. */
 export interface SinkPart {
@@ -53,32 +55,69 @@ export interface PairParts {
   /** For sources that can neither be read again nor have a peer that repeats. */
   readonly spool?: Spool;
   readonly rules: RuleSet;
+  /** Where everything is counted. */
+  readonly feed: EngineFeed;
 }
 
 /** Pairs everything with everything. What goes into the spool is redacted before; what comes out of it is not again. */
-export function pairsOf({ sources, sinks, checkpoints, spool, rules }: PairParts): Pairs {
+export function pairsOf(parts: PairParts): Pairs {
+  const { sources, sinks, checkpoints, spool, feed } = parts;
   const direct: Pair[] = [];
   const feeding: Pair[] = [];
   for (const source of sources) {
     if (source.replayable) {
-      direct.push(
-        ...sinks.map((part) =>
-          pairWith(source, part, checkpoints, `${source.id}@${part.sink.id}`, ruleFor(rules, part.sink.id, false))
-        ),
-      );
-    } else if (needsSpool(source) && spool !== undefined) {
-      feeding.push(pairWithSpool(source, spool, rules));
-    } else direct.push(pairWithAll(source, sinks, rules));
+      direct.push(...sinks.map((part) => {
+        const account = feed.pair(source.id, part.sink.id, "again");
+        const first = redactor(parts, [account], () => (sinks.find(({ health }) => !health.down) ?? part) === part);
+        const select = selector(parts, part.sink.id, account);
+        const rule: Rule = select === undefined ? first : (batch) => select(first(batch));
+        return pairWith(source, part, checkpoints, `${source.id}@${part.sink.id}`, rule, account, feed);
+      }));
+    } else if (needsSpool(source) && spool !== undefined) feeding.push(pairWithSpool(source, spool, parts));
+    else direct.push(pairWithAll(source, parts));
   }
-  const draining = spool === undefined
-    ? []
-    : sinks.map((part) =>
-      pairWith(spool.reader(part.sink.id), part, spool, part.sink.id, ruleFor(rules, part.sink.id, true))
-    );
+  const draining = spool === undefined ? [] : sinks.map((part) => {
+    const { id } = part.sink;
+    const account = feed.pair(spoolName, id, "spool");
+    account.attachSpool(() => {
+      const { lastSeq, oldestSeq, readers } = spool.stats();
+      return { lastSeq, oldestSeq, ...readers[id]! };
+    });
+    return pairWith(spool.reader(id), part, spool, id, selector(parts, id, account), account, feed);
+  });
   return { direct, feeding, draining };
 }
 
-function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: string, rule: Rule | undefined): Pair {
+/** Redacts, and shows what is left to those who look. @param shows whether this pump is the one of its source that shows */
+function redactor(
+  { rules, feed, sinks }: PairParts,
+  accounts: readonly PairAccount[],
+  shows: () => boolean = () => true,
+): Rule {
+  const ids = sinks.map(({ sink }) => sink.id);
+  return (batch) => {
+    const left = rules.empty ? batch : rules.redact(batch);
+    for (const account of accounts) account.drop("redactionFailed", batch.count - left.count, false);
+    if (feed.live.watched && shows()) feed.live.show(left, rules, ids);
+    return left;
+  };
+}
+
+/** Selects for a sink, and counts what is not for it. */
+function selector({ rules }: PairParts, sink: string, account: PairAccount): Rule | undefined {
+  const rule = ruleFor(rules, sink, true);
+  return rule === undefined ? undefined : account.ruled(rule, rules.counters(sink));
+}
+
+function pairWith(
+  source: Source,
+  part: SinkPart,
+  checkpoints: Checkpoints,
+  id: string,
+  rule: Rule | undefined,
+  account: PairAccount,
+  feed: EngineFeed,
+): Pair {
   const { sink, health, backoff, aside } = part;
   return {
     source,
@@ -86,10 +125,14 @@ function pairWith(source: Source, part: SinkPart, checkpoints: Checkpoints, id: 
     checkpoints,
     id,
     backoff,
-    observer: health.observer(),
+    observer: joinObservers(health.observer(), account.observer(), worksObserver(source, feed)),
     ...(rule === undefined ? {} : { rule }),
     ...(aside === undefined ? {} : { aside }),
   };
+}
+
+function worksObserver({ id }: Source, feed: EngineFeed): PumpObserver {
+  return { received: () => feed.sourceWorks(id) };
 }
 
 /** Whether what a source gives has to be on our disk: it cannot be read again, and its peer keeps it for us not long enough. */
@@ -97,31 +140,48 @@ export function needsSpool({ replayable, acknowledgements, spooled }: Source): b
   return !replayable && (acknowledgements === undefined || spooled === true);
 }
 
-function pairWithSpool(source: Source, spool: Spool, rules: RuleSet): Pair {
+function pairWithSpool(source: Source, spool: Spool, parts: PairParts): Pair {
+  const account = parts.feed.pair(source.id, spoolName, unconfirmedOf(source));
   return {
     source,
     sink: spoolSink(spool, {
-      id: "spool",
+      id: spoolName,
       urgent: source.acknowledgements !== undefined, // where nobody waits for an answer, flash is spared
-      onDropped: ({ position }) => source.refuse?.(position),
+      onDropped: (batch, { refused, tooLong }) => {
+        account.notKept(batch, "spoolFull", refused, true);
+        account.notKept(batch, "tooLong", tooLong, true);
+        source.refuse?.(batch.position);
+      },
     }),
     checkpoints: source.acknowledgements ?? nowhere,
     id: `${source.id}@spool`,
     backoff: spoolBackoff,
-    observer: new SinkHealth("the spool").observer(),
-    ...(rules.empty ? {} : { rule: (batch) => rules.redact(batch) }),
+    observer: joinObservers(
+      new SinkHealth("the spool").observer(),
+      account.observer(),
+      worksObserver(source, parts.feed),
+    ),
+    rule: redactor(parts, [account]),
   };
 }
 
+/** What becomes of a live source's records when a pump ends before they are confirmed. */
+function unconfirmedOf({ acknowledgements }: Source): Unconfirmed {
+  return acknowledgements === undefined ? "lost" : "givenBack";
+}
+
 /** One pump to all sinks: a batch is answered for when every one of them holds it. */
-function pairWithAll(source: Source, sinks: readonly SinkPart[], rules: RuleSet): Pair {
-  const all = new FanOut(sinks.map(({ sink, health, backoff, aside }) => ({
+function pairWithAll(source: Source, parts: PairParts): Pair {
+  const { sinks, feed } = parts;
+  const accounts = sinks.map(({ sink }) => feed.pair(source.id, sink.id, unconfirmedOf(source)));
+  const branches = sinks.map(({ sink, health, backoff, aside }, i) => ({
     sink,
-    rule: ruleFor(rules, sink.id, true),
+    rule: selector(parts, sink.id, accounts[i]!),
     backoff,
     aside,
-    observer: health.observer(),
-  })));
+    observer: joinObservers(health.observer(), accounts[i]!.observer()),
+  }));
+  const all = new FanOut(branches);
   return {
     source,
     sink: all,
@@ -129,8 +189,11 @@ function pairWithAll(source: Source, sinks: readonly SinkPart[], rules: RuleSet)
     checkpoints: source.acknowledgements ?? nowhere,
     id: `${source.id}@*`,
     backoff: sinks[0]!.backoff,
-    observer: {}, // each sink is told of its own part
-    ...(rules.empty ? {} : { rule: (batch) => rules.redact(batch) }),
+    observer: { // each sink is told of its own part
+      ...worksObserver(source, feed),
+      began: () => branches.forEach(({ observer }) => observer.began?.()),
+    },
+    rule: redactor(parts, accounts),
   };
 }
 

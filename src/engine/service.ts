@@ -7,7 +7,9 @@ import { CheckpointStore } from "../system/checkpoint_store.ts";
 import { lockFolder } from "../system/lock.ts";
 import { openLog } from "../system/log.ts";
 import { openServiceManager } from "../system/notify.ts";
-import { runEngine } from "./engine.ts";
+import { disposeAll, runEngine } from "./engine.ts";
+import { EngineFeed } from "./feed.ts";
+import { type OpenStatus, StatusKeeper } from "./status_keeper.ts";
 import { needsState, openParts } from "./wiring.ts";
 
 /** What a service runs. */
@@ -19,6 +21,9 @@ export interface ServiceOptions {
   onReload(handler: () => void): void;
   /** Keeps the certificate that the configuration asks for, until `signal` aborts. */
   keepCertificate(config: AgentConfig, signal: AbortSignal): Promise<void>;
+  /** Opens the status server that the configuration asks for. */
+  readonly openStatus: OpenStatus;
+  readonly command: "ship" | "collect";
   readonly version: string;
   readonly once: boolean;
 }
@@ -28,7 +33,9 @@ export interface ServiceOptions {
  * @throws when a part cannot be opened or a source ends for good
  */
 export async function runService(options: ServiceOptions, stop: AbortSignal): Promise<void> {
+  const feed = new EngineFeed(options);
   await using state = openState(options.config);
+  await using status = new StatusKeeper(options.openStatus, feed);
   using manager = openServiceManager();
   stop.addEventListener("abort", () => manager.stopping(), { once: true });
   let config = options.config;
@@ -45,6 +52,11 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
       version: options.version,
       checkpoints: state.checkpoints,
       once: options.once,
+      feed,
+    });
+    await status.keep(config).catch(async (error) => {
+      await disposeAll(parts);
+      throw error;
     });
     log.info(`running: from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
     manager.ready();

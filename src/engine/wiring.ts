@@ -1,9 +1,7 @@
 /** From a configuration to the parts of an engine. Only what it names is loaded. */
 import { join } from "node:path";
 import type { AgentConfig, RelpSinkConfig, SinkConfig } from "../config/config.ts";
-import { unbuiltKeys } from "../config/unbuilt.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
-import { ConfigError } from "../pipeline/errors.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -11,6 +9,7 @@ import { deadLetterFolder } from "../spool/dead_letters.ts";
 import { openLog } from "../system/log.ts";
 import { checkCredentialFiles } from "../tls/credentials.ts";
 import type { EngineParts } from "./engine.ts";
+import type { EngineFeed } from "./feed.ts";
 import { needsSpool, type SinkPart } from "./pairs.ts";
 import { openRules } from "./rules.ts";
 import { openSource } from "./sources.ts";
@@ -22,12 +21,12 @@ export interface WiringOptions {
   readonly version: string;
   readonly checkpoints: Checkpoints;
   readonly once: boolean;
+  /** Where everything is counted. */
+  readonly feed: EngineFeed;
 }
 
 /** Opens every source and sink. What was opened is closed again when one of them cannot be. */
 export async function openParts(config: AgentConfig, options: WiringOptions): Promise<EngineParts> {
-  const unbuilt = unbuiltKeys(config);
-  if (unbuilt.length > 0) throw new ConfigError(unbuilt);
   const rules = openRules(config);
   const sinks: SinkPart[] = [];
   const sources: Source[] = [];
@@ -49,8 +48,10 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
   }
   // What can neither be read again nor has a peer that repeats is kept here.
   const spool = sources.some(needsSpool) ? await openConfiguredSpool(config) : undefined;
-  const { checkpoints, once } = options;
-  return { sources, sinks, checkpoints, rules, once, drainMs: 3_000, ...(spool === undefined ? {} : { spool }) };
+  const { checkpoints, once, feed } = options;
+  const parts = { sources, sinks, ...(spool === undefined ? {} : { spool }) };
+  feed.attach(config, parts);
+  return { ...parts, checkpoints, rules, feed, once, drainMs: 3_000 };
 }
 
 /** Whether anything is to be kept in the state folder: all sources but those whose peers keep what is not answered. */
@@ -74,7 +75,7 @@ async function openSinkPart(
   const health = new SinkHealth(name, {
     reportSuspension: config.reportSuspension,
     reportContinuation: config.reportSuspensionContinuation,
-  });
+  }, options.feed.tally(name));
   return { sink, health, backoff: config.backoff, aside };
 }
 

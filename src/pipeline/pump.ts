@@ -23,10 +23,12 @@ import type { Source } from "./source.ts";
 
 /** What happens in a pump that others want to know. Called synchronously; must not throw. */
 export interface PumpObserver {
-  /** A batch came from the source, before rules. */
-  received?(records: number): void;
-  /** The sink holds the batch and the position is committed. */
-  delivered?(records: number, bytes: number): void;
+  /** The pump begins: nothing is in flight, whatever an earlier one left unconfirmed. */
+  began?(): void;
+  /** A batch came from the source; `left` is what rules left of it, and all that is told later is about that. */
+  received?(read: Batch, left: Batch): void;
+  /** The sink holds the batch, apart from what is kept aside, and the position is committed. */
+  delivered?(records: number, bytes: number, batch: Batch): void;
   /** The peer refused these records for good; they are kept aside, where there is a place for them. */
   rejected?(batch: Batch, rejections: readonly Rejection[]): void;
   /** These records are kept aside: they could not be delivered in as many tries as the sink may make. */
@@ -110,6 +112,7 @@ class Pump {
       this.#wakeCommitter?.();
     };
     this.#cut.addEventListener("abort", onCut);
+    this.#options.observer?.began?.();
     try {
       const reading = this.#readAll();
       // A source that breaks ends the pump, after what it gave has been delivered.
@@ -126,8 +129,9 @@ class Pump {
     const limits = { maxRecords: sink.batchRecords, maxBytes: maxBatchBytes };
     try {
       for await (const read of source.read(await checkpoints.get(id), limits, this.#stop)) {
-        observer?.received?.(read.count);
-        this.#launch(rule === undefined ? read : rule(read));
+        const left = rule === undefined ? read : rule(read);
+        observer?.received?.(read, left);
+        this.#launch(left);
         while (this.#flightBytes >= maxFlightBytes && !this.#finished()) {
           await new Promise<void>((resolve) => this.#wakeReader = resolve);
         }
@@ -178,7 +182,7 @@ class Pump {
     const { checkpoints, id, observer } = this.#options;
     const committed = checkpoints.commit(id, head.batch.position);
     if (committed !== undefined) await committed;
-    observer?.delivered?.(head.batch.count - head.delivery.aside, head.bytes);
+    observer?.delivered?.(head.batch.count - head.delivery.aside, head.bytes, head.batch);
     this.#flights.shift();
     this.#flightBytes -= head.bytes + flightOverheadBytes;
     head.batch.release();

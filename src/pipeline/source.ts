@@ -11,6 +11,14 @@ export interface BatchLimits {
   readonly maxBytes: number;
 }
 
+/** What a source tells of itself beside its records, now. */
+export interface SourceFigures {
+  /** Of files: how many are watched, how many are open, and bytes that are not read yet. */
+  readonly files?: { readonly watched: number; readonly open: number; readonly unreadBytes: number };
+  /** Of a server: peers that are connected. */
+  readonly sessions?: number;
+}
+
 /** Something that yields batches. Disposed, where it can be, after everything it gave is settled. */
 export interface Source extends Partial<AsyncDisposable> {
   /** Name in the configuration; part of the checkpoint's name. */
@@ -31,6 +39,8 @@ export interface Source extends Partial<AsyncDisposable> {
    * for itself, as it counts what it received: two sinks that miss the same lines are two drops.
    */
   drops?(): Drops;
+  /** Figures for the status server; cheap enough to be asked for every second. */
+  figures?(): SourceFigures;
   /**
    * Yields batches from `from` (from the configured start when undefined) until the source ends or `signal` aborts;
    * an abort ends the iteration without an error. Closes what it opened when the iteration ends.

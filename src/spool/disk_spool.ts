@@ -31,6 +31,7 @@ export class DiskSpool implements Spool {
   readonly #closed = new AbortController();
   readonly #changed = new Set<() => void>();
   readonly #damage = { bytes: 0, spans: 0 };
+  readonly #syncs = { count: 0, totalMs: 0 };
   #finished = false;
   #saidSlotTrouble = false;
 
@@ -128,10 +129,12 @@ export class DiskSpool implements Spool {
       maxBytes: this.#options.maxBytes,
       segments: this.#shelf.segments.length,
       lastSeq,
+      oldestSeq,
       appendedRecords: this.#queue.appended,
       notices: this.#room.notices,
       dropped: { oldest: Math.max(...states.map(({ dropped }) => dropped)), newest: full, tooLong: long },
       damaged: { ...this.#damage, records: Math.max(...states.map(({ damaged }) => damaged)) },
+      syncs: { ...this.#syncs },
       blocked: this.#queue.blocked,
       readers: Object.fromEntries(states.map((state) => [state.id, statsOf(state)])),
     };
@@ -194,8 +197,11 @@ export class DiskSpool implements Spool {
   }
 
   async #sync(): Promise<void> {
+    const startMs = performance.now();
     try {
       await this.#shelf.sync();
+      this.#syncs.count++;
+      this.#syncs.totalMs += performance.now() - startMs;
     } catch (error) {
       const failure = this.#diskError(error);
       this.#queue.refuse(failure); // those behind must not overtake those who are refused

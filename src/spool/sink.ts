@@ -1,7 +1,7 @@
 /** The spool as a sink: the near half of a live source's way, `pump(live source, spoolSink)`. */
 import type { Batch } from "../pipeline/batch.ts";
 import type { Rejection, Sink } from "../pipeline/sink.ts";
-import type { Spool } from "./spool.ts";
+import type { AppendOutcome, Spool } from "./spool.ts";
 
 /** How batches are taken. */
 export interface SpoolSinkOptions {
@@ -10,7 +10,7 @@ export interface SpoolSinkOptions {
   /** Whether the source's peer waits for an acknowledgement; see `AppendOptions.urgent`. Default true. */
   readonly urgent?: boolean;
   /** Told when the spool dropped records of a batch by its policy, before `send` resolves. */
-  onDropped?(batch: Batch): void;
+  onDropped?(batch: Batch, outcome: AppendOutcome): void;
 }
 
 /** A sink whose peer is the disk. Records that the spool drops are no rejections: the spool counts and tells of them. */
@@ -23,8 +23,8 @@ export function spoolSink(spool: Spool, options: SpoolSinkOptions): Sink {
     send: async (batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]> => {
       if (failure !== undefined) throw failure;
       try {
-        const { refused, tooLong } = await spool.append(batch, { urgent, signal });
-        if (refused + tooLong > 0) options.onDropped?.(batch);
+        const outcome = await spool.append(batch, { urgent, signal });
+        if (outcome.refused + outcome.tooLong > 0) options.onDropped?.(batch, outcome);
       } catch (error) {
         failure ??= error;
       }

@@ -77,14 +77,17 @@ export interface SpoolStats {
   readonly bytes: number;
   readonly maxBytes: number;
   readonly segments: number;
-  /** Number of the last record. */
+  /** Number of the last record, and of the oldest that is there; the next one's where none is. */
   readonly lastSeq: number;
+  readonly oldestSeq: number;
   /** Records that came and are written, notices not counted. */
   readonly appendedRecords: number;
   readonly notices: number;
   /** Records that went to nobody, by reason; `oldest` is of the reader that lost the most. */
   readonly dropped: { readonly oldest: number; readonly newest: number; readonly tooLong: number };
   readonly damaged: { readonly bytes: number; readonly spans: number; readonly records: number };
+  /** Times that the disk made records safe, and how long that took in all. */
+  readonly syncs: { readonly count: number; readonly totalMs: number };
   /** Whether appends wait for room now. */
   readonly blocked: boolean;
   readonly readers: Readonly<Record<string, ReaderStats>>;

@@ -16,7 +16,7 @@ export interface DropCount extends Amount {
   readonly intended: boolean;
 }
 
-/** One source. For each: received = delivered + dropped + held, per sink that it feeds. */
+/** One source. What it received is, for each sink that it feeds, delivered, dropped or held: see {@linkcode PairState}. */
 export interface SourceState {
   readonly id: string;
   readonly type: string;
@@ -29,6 +29,8 @@ export interface SourceState {
   readonly errorSinceMs?: number;
   /** Of files: how many are watched, how many are open, and bytes not read yet. */
   readonly files?: { readonly watched: number; readonly open: number; readonly unreadBytes: number };
+  /** Of servers: peers that are connected. */
+  readonly sessions?: number;
 }
 
 /** One sink. */
@@ -51,7 +53,10 @@ export interface SinkState {
   readonly resumptions: number;
   readonly suspendedMs: number;
   readonly delivered: Amount;
+  /** Records for it that went no further, for all sources together. */
   readonly drops: readonly DropCount[];
+  /** Bytes of its dead letters that are gone, to make room for newer ones. */
+  readonly deadLettersRemovedBytes?: number;
   /** Read and not confirmed, in memory, and waiting in the spool. */
   readonly held: Amount;
   /** Age of the oldest record that it does not hold yet, milliseconds; 0 when there is none. */
@@ -60,7 +65,10 @@ export interface SinkState {
   readonly certificateEndMs?: number;
 }
 
-/** One source to one sink: what the invariant is checked with in every scrape. */
+/**
+ * One source to one sink: received = delivered + dropped + held, in every moment. Sources that go through the disk queue
+ * feed the sink `spool`, and the source `spool` feeds the sinks.
+ */
 export interface PairState {
   readonly source: string;
   readonly sink: string;
@@ -76,6 +84,10 @@ export interface SpoolState {
   readonly maxBytes: number;
   readonly records: number;
   readonly drops: readonly DropCount[];
+  /** Times that the disk made records safe, and how long that took in all. */
+  readonly syncs?: { readonly count: number; readonly totalMs: number };
+  /** Whether sources wait for room. */
+  readonly blocked?: boolean;
 }
 
 /** The machine's own certificate. */

@@ -112,6 +112,15 @@ function checkPair(certPath: string, leaf: X509Certificate, keyPath: string, key
   if (!matches) throw new Error(`Cannot use "${keyPath}": it is not the key of the certificate "${certPath}"`);
 }
 
+/** End of a certificate's life, milliseconds since 1970; undefined where no certificate can be read at `path`. */
+export function readCertificateEnd(path: string): number | undefined {
+  try {
+    return Date.parse(new X509Certificate(readPem(path, "CERTIFICATE")).validTo);
+  } catch {
+    return undefined;
+  }
+}
+
 function isoDate(text: string): string {
   return new Date(text).toISOString();
 }

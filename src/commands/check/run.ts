@@ -1,6 +1,5 @@
 /** All checks of a configuration that can be read. */
 import type { AgentConfig } from "../../config/config.ts";
-import { unbuiltKeys } from "../../config/unbuilt.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { compileRules } from "../../rules/rule_set.ts";
 import { runRuleTests } from "../../rules/rule_tests.ts";
@@ -19,7 +18,6 @@ export async function findAll(config: AgentConfig, path: string, signal: AbortSi
   const unusable = credentials.filter(({ severity }) => severity === "error").map(({ subject }) => subject);
   return [
     fine("configuration", `${path}: ${parts}, ${config.rules.length} rules`),
-    ...unbuiltKeys(config).map((text) => broken("configuration", text, "remove the key")),
     ...checkMachine(config),
     ...checkStatus(config),
     ...checkSources(config),

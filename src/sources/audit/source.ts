@@ -35,6 +35,7 @@ export function openAuditSource(options: AuditSourceOptions): Source {
     replayable: inner.replayable,
     read: (from, limits, signal) => new Iteration(options, from, limits).run(from, signal),
     ...(inner.drops === undefined ? {} : { drops: () => inner.drops!() }),
+    ...(inner.figures === undefined ? {} : { figures: () => inner.figures!() }),
     [Symbol.asyncDispose]: async () => await inner[Symbol.asyncDispose]?.(),
   };
 }

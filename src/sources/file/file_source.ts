@@ -17,7 +17,7 @@ import { type Batch, batchOfLines } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
 import { DropCounter } from "../../pipeline/drops.ts";
 import { errorText } from "../../pipeline/errors.ts";
-import type { BatchLimits, Source } from "../../pipeline/source.ts";
+import type { BatchLimits, Source, SourceFigures } from "../../pipeline/source.ts";
 import { BlockPool } from "./block.ts";
 import type { Flush, ReadContext } from "./block_reader.ts";
 import { Hints } from "./hints.ts";
@@ -48,11 +48,32 @@ export function openFileSource(options: FileSourceOptions): Source {
   readContext(options, tuning, { maxRecords: 1, maxBytes: 1 });
   const counter = new DropCounter();
   const counting = { ...options, report: countingReport(options, counter) };
+  const readers = new Set<Iteration>();
   return {
     id: options.id,
     replayable: true,
-    read: (from, limits, signal) => new Iteration(counting, tuning, from, limits, signal).run(),
+    async *read(from, limits, signal): AsyncGenerator<Batch, void, void> {
+      const reader = new Iteration(counting, tuning, from, limits, signal);
+      readers.add(reader);
+      try {
+        yield* reader.run();
+      } finally {
+        readers.delete(reader);
+      }
+    },
     drops: () => counter.drops,
+    figures: () => ({ files: figuresOf([...readers].map((reader) => reader.figures())) }),
+  };
+}
+
+type FileFigures = NonNullable<SourceFigures["files"]>;
+
+/** Each reader has the same files, and descriptors and positions of its own: the one that is furthest behind counts. */
+function figuresOf(readers: readonly FileFigures[]): FileFigures {
+  return {
+    watched: Math.max(0, ...readers.map(({ watched }) => watched)),
+    open: readers.reduce((sum, { open }) => sum + open, 0),
+    unreadBytes: Math.max(0, ...readers.map(({ unreadBytes }) => unreadBytes)),
   };
 }
 
@@ -74,6 +95,8 @@ class Iteration {
   #heldSinceMs = Infinity;
   #wake: (() => void) | undefined;
   #closed = false;
+  #figures: FileFigures = { watched: 0, open: 0, unreadBytes: 0 };
+  #figuresMs = -Infinity;
 
   constructor(
     options: FileSourceOptions,
@@ -133,6 +156,19 @@ class Iteration {
       this.#signal.removeEventListener("abort", onAbort);
       await this.#close();
     }
+  }
+
+  /** Looks at every file, at the most once a second. */
+  figures(): FileFigures {
+    const nowMs = performance.now();
+    if (nowMs - this.#figuresMs < 1_000) return this.#figures;
+    this.#figuresMs = nowMs;
+    const files = [...this.#roster.files.values()].filter(({ state }) => state !== "ignored");
+    return this.#figures = {
+      watched: files.length,
+      open: files.reduce((sum, { isOpen }) => sum + Number(isOpen), 0),
+      unreadBytes: files.reduce((sum, file) => sum + Math.max(0, (file.look()?.size ?? 0) - file.offset), 0),
+    };
   }
 
   async #close(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Checkpoints, Position } from "../../pipeline/checkpoint.ts";
-import type { BatchLimits, Source } from "../../pipeline/source.ts";
+import type { BatchLimits, Source, SourceFigures } from "../../pipeline/source.ts";
 import { Channel } from "../../system/channel.ts";
 import { openLog } from "../../system/log.ts";
 import { type Arrival, listen, type Listener, type ListenOptions } from "../../tls/listen.ts";
@@ -93,6 +93,10 @@ class RelpServer implements RelpSource {
     await this.#listener?.[Symbol.asyncDispose]();
     await Promise.all([...this.#sessions.values()].map((session) => session.end()));
   };
+
+  figures(): SourceFigures {
+    return { sessions: this.#sessions.size };
+  }
 
   #acknowledge(position: Position): void {
     for (const [key, transaction] of Object.entries(position)) {

@@ -41,7 +41,7 @@ export async function formatMetrics(
       labelNames: [...spec.labels],
       registers: [registry],
     };
-    if (isCounter(name, spec, open)) {
+    if (isCounter(name, spec)) {
       const counter = new Counter(described);
       for (const { value, labels } of samples) counter.inc(labels, value);
     } else {
@@ -66,7 +66,7 @@ function nameIn(name: string, spec: MetricSpec, open: boolean): string {
   return open && spec.type === "counter" ? name.replace(/_total$/, "") : name;
 }
 
-/** OpenMetrics would rename counters that do not end with `_total`: rsyslog's keep their names as gauges there. */
-function isCounter(name: string, spec: MetricSpec, open: boolean): boolean {
-  return spec.type === "counter" && (!open || name.endsWith("_total"));
+/** Counters end with `_total`: OpenMetrics would rename others and promtool complains. So rsyslog's are written as gauges. */
+function isCounter(name: string, spec: MetricSpec): boolean {
+  return spec.type === "counter" && name.endsWith("_total");
 }

@@ -59,7 +59,7 @@ Deno.test("formatMetrics() writes counters with their labels as text 0.0.4", asy
       'agent_component_received_events_total{component_id="messages",component_kind="source",component_type="file"} 12',
       'agent_component_discarded_events_total{component_id="rsyslog-relp",component_kind="sink",component_type="relp",reason="refused",intentional="false"} 2',
       'agent_sink_lag_seconds{component_id="rsyslog-relp",component_kind="sink",component_type="relp"} 1.25',
-      "# TYPE rsyslog_pstat_processed counter",
+      "# TYPE rsyslog_pstat_processed gauge",
       'rsyslog_pstat_processed{name="rsyslog-relp",origin="core.action"} 7',
       'rsyslog_pstat_failed{name="rsyslog-relp",origin="core.action"} 2',
       'rsyslog_pstat_suspended_duration{name="rsyslog-relp",origin="core.action"} 2.5',
