@@ -129,11 +129,7 @@ function age(durationMs: number): string {
 
 /** Text from outside must not command the terminal (ECMA-48), nor break the line. */
 function plain(text: string): string {
-  // deno-lint-ignore no-control-regex -- these are what must not pass
-  return text.replace(/\s*[\r\n]+\s*/g, " ").replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    "·",
-  );
+  return text.replace(/\s*[\r\n]+\s*/g, " ").replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, "·");
 }
 
 function cut(line: string, width: number): string {

@@ -97,6 +97,7 @@ function* spoolTroubles({ spool }: AgentState, losses: RecentLosses): Iterable<T
   if (spool === undefined) return;
   const fill = spool.maxBytes === 0 ? 0 : spool.usedBytes / spool.maxBytes;
   if (fill > 0.8) yield { level: "warning", text: `The disk queue is ${Math.round(fill * 100)} % full` };
+  if (spool.blocked === true) yield { level: "bad", text: "The disk queue is full: sources wait for room" };
   const lost = losses.of("spool", "", lostBySpool(spool));
   if (lost > 0) yield { level: "bad", text: `The disk queue gave up ${amount(lost, "record")} ${losses.when}` };
 }

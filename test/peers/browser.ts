@@ -200,16 +200,13 @@ export class Page {
     await this.#send("Input.insertText", { text });
   }
 
-  /** All nodes of the tree that screen readers are given, without those that are passed over. */
+  /** All nodes of the tree that screen readers are given, in the order of the page, without those that are passed over. */
   async accessibleNodes(): Promise<readonly AccessibleNode[]> {
     const { nodes } = await this.#send("Accessibility.getFullAXTree", {});
-    type Node = {
-      ignored: boolean;
-      role?: { value: string };
-      name?: { value: string };
-      properties?: { name: string; value: { value: unknown } }[];
-    };
-    return (nodes as Node[]).filter(({ ignored }) => !ignored).map(({ role, name, properties }) => ({
+    const byId = new Map((nodes as TreeNode[]).map((node) => [node.nodeId, node]));
+    const inOrder = (node: TreeNode | undefined): TreeNode[] =>
+      node === undefined ? [] : [node, ...node.childIds.flatMap((id) => inOrder(byId.get(id)))];
+    return inOrder((nodes as TreeNode[])[0]).filter(({ ignored }) => !ignored).map(({ role, name, properties }) => ({
       role: role?.value ?? "",
       name: name?.value ?? "",
       properties: Object.fromEntries((properties ?? []).map(({ name, value }) => [name, value.value])),
@@ -239,6 +236,16 @@ export class Page {
       if (session === this.#session) listener(parameters);
     });
   }
+}
+
+/** What the protocol tells of a node. */
+interface TreeNode {
+  readonly nodeId: string;
+  readonly childIds: readonly string[];
+  readonly ignored: boolean;
+  readonly role?: { readonly value: string };
+  readonly name?: { readonly value: string };
+  readonly properties?: readonly { readonly name: string; readonly value: { readonly value: unknown } }[];
 }
 
 /** The browser's helpers may still write into it for a moment. */

@@ -20,15 +20,21 @@ export function ago(atMs: number, nowMs: number): Html {
   return html`<time datetime="${new Date(atMs).toISOString()}">${words}</time>`;
 }
 
+/** How long something has been so. */
+export function span(sinceMs: number, nowMs: number): Html {
+  return html`<time datetime="${new Date(sinceMs).toISOString()}">${roughly(Math.max(0, nowMs - sinceMs))}</time>`;
+}
+
 /** A moment to come. */
 export function until(atMs: number, nowMs: number): Html {
   const words = atMs <= nowMs ? `ended ${roughly(nowMs - atMs)} ago` : `in ${roughly(atMs - nowMs)}`;
   return html`<time datetime="${new Date(atMs).toISOString()}">${words}</time>`;
 }
 
-/** A duration without parts of seconds. */
+/** A duration as exact as one cares for: seconds below a minute, minutes below an hour, then two units. */
 export function roughly(durationMs: number): string {
-  return formatDuration(durationMs < 1_000 ? durationMs : Math.round(durationMs / 1_000) * 1_000);
+  const unitMs = durationMs < 1_000 ? 1 : durationMs < 60_000 ? 1_000 : 60_000;
+  return formatDuration(Math.round(durationMs / unitMs) * unitMs).replace(/ 0[smh]$/, "");
 }
 
 /** A count with separators. */

@@ -65,6 +65,11 @@ async function renewForEver() {
 let tail;
 /** @type {HTMLLIElement[]} */
 let waiting = [];
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let flushTimer;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let filterTimer;
 
 /** Renews the address when a filter is changed while it follows. */
 function prepareTail() {
@@ -75,11 +80,9 @@ function prepareTail() {
     if (tail === undefined) follow(form);
     else unfollow();
   });
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
   form.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => tail !== undefined && follow(form), 300);
+    clearTimeout(filterTimer);
+    if (tail !== undefined) filterTimer = setTimeout(() => tail !== undefined && follow(form), 300);
   });
 }
 
@@ -121,7 +124,7 @@ function take(record) {
     ["from", `${record.host} ${record.program || record.source}`],
     ["message", record.message],
   ]));
-  if (waiting.length === 1) setTimeout(flush, 100); // one change of the page for many records
+  flushTimer ??= setTimeout(flush, 100); // one change of the page for many records
   if (waiting.length > keptRecords) waiting = waiting.slice(-keptRecords);
 }
 
@@ -139,6 +142,7 @@ function line(kind, cells) {
 }
 
 function flush() {
+  flushTimer = undefined;
   const list = byId("tail");
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40; // who reads above is left there
   list.append(...waiting);

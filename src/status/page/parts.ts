@@ -3,7 +3,7 @@ import { formatSize } from "../../formats/duration.ts";
 import { type History, lostBy, lostBySpool } from "../history.ts";
 import type { AgentState, DropCount, SinkState, SourceState } from "../state.ts";
 import { type RecentLosses, type Verdict, verdictOf } from "../verdict.ts";
-import { ago, count, type Html, html, perSecond, roughly, until, type Value } from "./html.ts";
+import { ago, count, type Html, html, perSecond, roughly, span, until, type Value } from "./html.ts";
 import { sparkline } from "./sparkline.ts";
 
 /** Judges with the losses of the last hour alone. */
@@ -65,7 +65,7 @@ function sourceRow(source: SourceState, heads: readonly string[], nowMs: number,
   const followed = files !== undefined && html`<span class="quiet">${count(files.watched)} files</span>`;
   const state = error === undefined
     ? html`<span class="good">reads</span>`
-    : html`<span class="bad">cannot read</span> ${errorSinceMs !== undefined && html`since ${ago(errorSinceMs, nowMs)}`}
+    : html`<span class="bad">cannot read</span> ${errorSinceMs !== undefined && html`for ${span(errorSinceMs, nowMs)}`}
 <span class="error">${error}</span>`;
   return row(heads, [
     html`<span class="name">${id}</span> <span class="quiet">${type}</span>`,
@@ -127,7 +127,7 @@ export function machinePart({ spool, certificate, auditRulesLoaded, nowMs }: Age
       )}"></meter>
       ${Math.round(fill * 100)} % of ${formatSize(spool.maxBytes)}, ${count(
         spool.records,
-      )} records ${spool.drops.some(({ records }) => records > 0) && html`; gave up ${dropsCell(spool.drops)}`}</dd>
+      )} records ${spool.drops.some(({ records }) => records > 0) && html`, gave up ${dropsCell(spool.drops)}`}</dd>
       </div>
     `);
   }
