@@ -13,6 +13,7 @@ import { gatherNodes } from "../dump/nodes/nodes.ts";
 import { openOutput } from "../dump/output.ts";
 import { Progress, type ProgressForm } from "../dump/progress.ts";
 import { headLines } from "../dump/report_text.ts";
+import { endStaleCommands } from "../dump/stale_commands.ts";
 import { readHeadersFile } from "../dump/upload/target.ts";
 import { formatSize } from "../formats/duration.ts";
 import { errorText } from "../pipeline/errors.ts";
@@ -59,6 +60,8 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
     using work = openWorkFile(need);
     using output = openOutput(path, words.force === true);
     beNice();
+    const stale = machine.live ? endStaleCommands() : 0;
+    if (stale > 0) log.warning(`ended ${stale} processes that a killed dump had left running`);
     const outcome = await makeDump({
       ...plan,
       program: `agent ${project.version}`,

@@ -101,7 +101,11 @@ export async function list(
       );
     } else {
       const profiles = one.profiles.join(",");
-      context.print(`${chosen.includes(one) ? "*" : " "} ${one.id.padEnd(26)} ${one.summary} [${profiles}]${state}\n`);
+      context.print(
+        `${chosen.some(({ id }) => id === one.id) ? "*" : " "} ${
+          one.id.padEnd(26)
+        } ${one.summary} [${profiles}]${state}\n`,
+      );
     }
   }
   return 0;

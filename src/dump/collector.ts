@@ -29,6 +29,8 @@ export interface CollectorNote {
   readonly text: string;
   /** What a command printed on stderr, at most 64 KiB. */
   readonly stderr?: string;
+  /** It is an extra: said, but the evidence is whole without it. */
+  readonly isExtra?: boolean;
 }
 
 /** How large or quick a dump is meant to be. */
@@ -71,6 +73,8 @@ export interface DumpContext {
   run(command: CommandSpec): RunningCommand;
   /** Says what could not be had. */
   note(note: CollectorNote): void;
+  /** What the collector may take, milliseconds from its start; undefined: its own {@linkcode Collector.timeoutMs}. */
+  readonly timeoutMs?: number;
   /** Aborts at the collector's deadline, at the dump's, and at the user's stop. */
   readonly signal: AbortSignal;
 }
@@ -85,6 +89,8 @@ export interface Collector {
   readonly profiles: readonly DumpProfile[];
   /** A failure of an optional collector leaves the dump complete. */
   readonly optional: boolean;
+  /** The user named it: the dump is incomplete where there is nothing for it. */
+  readonly isAsked?: boolean;
   /** Deadline, milliseconds, unless the user says otherwise. */
   readonly timeoutMs: number;
   /** Why there is nothing for it on this machine; undefined when it should run. Must be quick. */

@@ -54,7 +54,7 @@ class LiveRun {
   #failed = false;
 
   constructor(collector: Collector, context: DumpContext) {
-    const timeoutMs = Math.min(collector.timeoutMs * 0.75, mostLiveMs[context.profile]);
+    const timeoutMs = Math.min((context.timeoutMs ?? collector.timeoutMs) * 0.75, mostLiveMs[context.profile]);
     this.#collector = collector;
     this.#context = context;
     this.#timeoutMs = timeoutMs;
@@ -135,7 +135,7 @@ class LiveRun {
     try {
       const first = await Promise.race([work, aborted]);
       if (first === late && !this.#failed) {
-        this.#fail(`not within ${this.#timeoutMs / 1_000} s`, "timeout");
+        this.#fail(`not within ${(this.#timeoutMs / 1_000).toFixed(1)} s`, "timeout");
       }
       return first;
     } finally {

@@ -54,6 +54,7 @@ export interface Gathered {
  */
 export async function gather(options: GatherOptions, signal: AbortSignal): Promise<readonly Gathered[]> {
   const results = new Array<Gathered>(options.collectors.length);
+  const endMs = performance.now() + options.deadlineMs;
   const whole = new AbortController();
   const stop = (): void => whole.abort(signal.reason);
   if (signal.aborted) stop();
@@ -63,7 +64,7 @@ export async function gather(options: GatherOptions, signal: AbortSignal): Promi
   const work = async (): Promise<void> => {
     while (next < options.collectors.length) {
       const index = next++;
-      results[index] = await new CollectorRun(options.collectors[index]!, options, whole.signal).run();
+      results[index] = await new CollectorRun(options.collectors[index]!, options, whole.signal, endMs).run();
     }
   };
   try {
@@ -80,6 +81,7 @@ class CollectorRun {
   readonly #collector: Collector;
   readonly #options: GatherOptions;
   readonly #whole: AbortSignal;
+  readonly #wholeEndMs: number;
   readonly #own = new AbortController();
   readonly #notes: CollectorNote[] = [];
   readonly #artifacts: (StoredArtifact | DroppedArtifact)[] = [];
@@ -87,10 +89,11 @@ class CollectorRun {
   readonly #startMs = performance.now();
   #timeoutMs = 0;
 
-  constructor(collector: Collector, options: GatherOptions, whole: AbortSignal) {
+  constructor(collector: Collector, options: GatherOptions, whole: AbortSignal, wholeEndMs: number) {
     this.#collector = collector;
     this.#options = options;
     this.#whole = whole;
+    this.#wholeEndMs = wholeEndMs;
   }
 
   async run(): Promise<Gathered> {
@@ -112,7 +115,9 @@ class CollectorRun {
     try {
       const skipped = await within(this.#collector.skips(this.#options.machine), this.#own.signal);
       if (skipped === "aborted") return this.#late();
-      if (skipped !== undefined) return { status: "skipped", missing: false, reason: skipped.text };
+      if (skipped !== undefined) {
+        return { status: "skipped", missing: this.#collector.isAsked === true, reason: skipped.text };
+      }
       return await this.#readAll();
     } catch (error) {
       if (error instanceof WorkFullError) throw error;
@@ -147,6 +152,7 @@ class CollectorRun {
       machine,
       profile,
       signal,
+      timeoutMs: Math.min(this.#timeoutMs, this.#wholeEndMs - performance.now()),
       ...(since === undefined ? {} : { since }),
       ...(until === undefined ? {} : { until }),
       run: (command) => startCommand(command, { machine, signal, timeoutMs: commandTimeoutMs }),
@@ -159,7 +165,7 @@ class CollectorRun {
   /** The worst of what was noted decides. */
   #judge(): Outcome {
     const noted = (state: CollectorNote["state"]): CollectorNote | undefined =>
-      this.#notes.find((note) => note.state === state);
+      this.#notes.find((note) => note.state === state && note.isExtra !== true);
     const dropped = this.#artifacts.find((one) => "dropped" in one);
     if (dropped !== undefined) {
       return { status: "dropped", missing: true, reason: `${dropped.path}: ${dropped.dropped}` };
@@ -176,7 +182,7 @@ class CollectorRun {
     if (denied !== undefined) return { status: "denied", missing: true, reason: firstLine(denied.text) };
     const missing = noted("missing");
     if (missing !== undefined && this.#artifacts.length === 0) {
-      return { status: "skipped", missing: false, reason: firstLine(missing.text) };
+      return { status: "skipped", missing: this.#collector.isAsked === true, reason: firstLine(missing.text) };
     }
     return { status: "ok", missing: false };
   }

@@ -5,6 +5,7 @@
 import { setPriority } from "node:os";
 import type { CommandOutcome, CommandSpec, RunningCommand } from "./collector.ts";
 import type { Machine } from "./machine.ts";
+import { ownerMark, ownerVariable } from "./stale_commands.ts";
 
 /** What a command is run with. */
 export interface CommandSurroundings {
@@ -59,6 +60,7 @@ function commandEnvironment(): Record<string, string> {
     LC_ALL: "C",
     TZ: "UTC",
     SYSTEMD_PAGER: "",
+    [ownerVariable]: mark ??= ownerMark(),
   };
   for (const name of [...kept, ...kept.map((one) => one.toLowerCase())]) {
     const value = Deno.env.get(name);
@@ -165,6 +167,7 @@ function shorter(a: number | undefined, b: number | undefined): number | undefin
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
+let mark: string | undefined;
 const maxStderrChars = 64 * 1024;
 const leftoverMs = 500;
 const pipeGraceMs = 200;

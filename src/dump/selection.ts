@@ -16,12 +16,14 @@ export function chooseCollectors(collectors: readonly Collector[], choice: Choic
     if (collectors.some(({ id }) => matches(word, id))) continue;
     throw new UsageError(`"${word}" names no collector\nTry: agent dump --list`);
   }
-  return collectors.filter(({ id, profiles }) => {
+  const chosen = collectors.filter(({ id, profiles }) => {
     const wanted = choice.only.length === 0
       ? profiles.includes(choice.profile)
       : choice.only.some((word) => matches(word, id));
     return wanted && !choice.skip.some((word) => matches(word, id));
   });
+  // What is asked for by its whole name is no extra, and that there is nothing for it is worth knowing.
+  return chosen.map((one) => choice.only.includes(one.id) ? { ...one, optional: false, isAsked: true } : one);
 }
 
 /** Deadlines by collector and by program. */

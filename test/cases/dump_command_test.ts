@@ -60,14 +60,15 @@ function hanging(place: Place, pids: string): string {
 async function assertAllEnd(pids: string): Promise<void> {
   const started = Deno.readTextFileSync(pids).trim().split("\n");
   assert.ok(started.length >= 2);
-  const alive = (pid: string): boolean => {
-    try {
-      return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-    } catch {
-      return false;
-    }
-  };
-  await waitFor(() => !started.some(alive), "the end of all that was started");
+  await waitFor(() => !started.some(isAlive), "the end of all that was started");
+}
+
+function isAlive(pid: string): boolean {
+  try {
+    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
+  }
 }
 
 const quick = ["--only", "command/x", "--only", "system/identity"];
@@ -170,7 +171,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
 }
 
 Deno.test({
-  name: "agent dump removes what a killed one left, and not what a running one writes",
+  name: "agent dump removes what a killed one left, ends its commands, and leaves those of a running one alone",
   ...needs("sh"),
   fn: () =>
     inPlace(async (place) => {
@@ -183,14 +184,21 @@ Deno.test({
         const [left] = place.names();
         assert.match(left!, /\.partial$/);
         await waitFor(() => Deno.readTextFileSync(pids).trim().split("\n").length === 2, "both process ids");
-        const [, leader] = Deno.readTextFileSync(pids).trim().split("\n");
-        Deno.kill(-Number(leader), "SIGKILL"); // nobody else does: the command's group outlives a killed dump
-        Deno.removeSync(pids);
+        const orphans = `${pids}.orphans`;
+        Deno.renameSync(pids, orphans);
         await using running = place.start(words);
-        await waitFor(() => exists(pids), "the second one");
+        await waitFor(
+          () => exists(pids) && Deno.readTextFileSync(pids).trim().split("\n").length === 2,
+          "the second one",
+        );
+        await assertAllEnd(orphans);
+        Deno.removeSync(orphans);
+        assert.match(running.stderr, /ended \d processes that a killed dump had left running/);
         assert.equal(place.names().length, 1);
         assert.ok(!place.names().includes(left!), "what the killed one left is gone");
-        await place.run(["--only", "system/identity"], 0);
+        const third = await place.run(["--only", "system/identity"], 0);
+        assert.doesNotMatch(third.stderr, /left running/);
+        assert.ok(isAlive(Deno.readTextFileSync(pids).split("\n")[0]!), "the second one's command runs on");
         assert.equal(place.names().filter((name) => name.endsWith(".partial")).length, 1);
         running.signal("SIGINT");
         await running.waitForExit();

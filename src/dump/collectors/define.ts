@@ -43,18 +43,20 @@ export interface FileSpec {
   readonly maxBytes?: number;
   /** Whether its absence is worth a note. */
   readonly required?: boolean;
+  /** Whether the dump is whole where only root may read it: details of the kernel. */
+  readonly isExtra?: boolean;
 }
 
 /** The small files that are there, each an artifact; what cannot be read is noted. */
 export async function* fileArtifacts(context: DumpContext, specs: readonly FileSpec[]): AsyncIterable<Artifact> {
-  for (const { from, to, kind, maxBytes, required } of specs) {
+  for (const { from, to, kind, maxBytes, required, isExtra } of specs) {
     try {
       const bytes = await readSmall(context.machine.locate(from), context.signal, maxBytes);
       yield { path: to, kind: kind ?? "text", origin: from, content: once(bytes) };
     } catch (error) {
       if (context.signal.aborted) throw error;
       const isMissing = error instanceof FileError && error.state === "missing";
-      if (required === true || !isMissing) noteFailure(context, to, error);
+      if (required === true || !isMissing) noteFailure(context, to, error, isExtra);
     }
   }
 }

@@ -122,16 +122,20 @@ export async function namesIn(context: DumpContext, path: string, maxNames = 20_
   } catch (error) {
     context.signal.throwIfAborted();
     const failed = toFileError(error, path);
-    if (failed.state !== "missing" && !/not a directory/i.test(failed.message)) noteFailure(context, path, failed);
+    const isExtra = rootOnlyFolders.has(path);
+    if (failed.state !== "missing" && !/not a directory/i.test(failed.message)) {
+      noteFailure(context, path, failed, isExtra);
+    }
   }
   return names.sort();
 }
 
-/** Says that something could not be read; `about` is the artifact or the path. */
-export function noteFailure(context: DumpContext, about: string, error: unknown): void {
+/** Says that something could not be read; `about` is the artifact or the path. `isExtra`: that it is forbidden is no loss. */
+export function noteFailure(context: DumpContext, about: string, error: unknown, isExtra = false): void {
   const failed = toFileError(error, about);
   const hint = failed.state === "denied" && context.machine.userId !== 0 ? "\nTry: run it as root" : "";
-  context.note({ about, state: failed.state, text: failed.message + hint });
+  const extra = isExtra && failed.state === "denied" ? { isExtra } : {};
+  context.note({ about, state: failed.state, text: failed.message + hint, ...extra });
 }
 
 /** Any error of the file system as one that says its state. */
@@ -183,5 +187,7 @@ function kindOf(info: {
   return info.isCharacterDevice() || info.isBlockDevice() ? "a device" : "something else";
 }
 
+/** Folders that distributions keep to root, and that are empty on most machines: systemd's private logs, pstore, TLS keys. */
+const rootOnlyFolders: ReadonlySet<string> = new Set(["/var/log/private", "/sys/fs/pstore", "/var/lib/systemd/pstore"]);
 const decoder = new TextDecoder();
 const chunkBytes = 256 * 1024;

@@ -2,11 +2,10 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { parseKernelRecord } from "../../formats/kmsg.ts";
 import { severityName } from "../../formats/priority.ts";
-import { errorText } from "../../pipeline/errors.ts";
 import { BootClock } from "../../system/boot.ts";
 import type { Artifact, Collector, DumpContext } from "../collector.ts";
 import { collector, commandArtifact, fileArtifacts } from "./define.ts";
-import { namesIn } from "./files.ts";
+import { namesIn, noteFailure, toFileError } from "./files.ts";
 
 /** The ring and pstore. */
 export const kernelLogCollector: Collector = collector({
@@ -14,7 +13,8 @@ export const kernelLogCollector: Collector = collector({
   summary: "the kernel's log, and what pstore kept of a crash",
   plan: () => ["read /dev/kmsg without waiting, or run dmesg", "read /sys/fs/pstore/*, /var/lib/systemd/pstore/**"],
   async *collect(context): AsyncIterable<Artifact> {
-    if (context.machine.live) yield ringArtifact(context);
+    const ring = context.machine.live ? ringArtifact(context) : undefined;
+    if (ring !== undefined) yield ring;
     for (const folder of ["/sys/fs/pstore", "/var/lib/systemd/pstore"]) {
       for (const name of await namesIn(context, folder, 200)) {
         const from = `${folder}/${name}`;
@@ -34,17 +34,16 @@ async function* filesBelow(context: DumpContext, from: string, to: string): Asyn
   yield* fileArtifacts(context, specs.map((spec) => ({ ...spec, kind: "log", maxBytes: 4 * 1_048_576 })));
 }
 
-function ringArtifact(context: DumpContext): Artifact {
+/** Undefined, and noted, where neither the device nor a program gives it: a chroot and most containers have none. */
+function ringArtifact(context: DumpContext): Artifact | undefined {
   const to = "kernel/dmesg.log";
   const ring = openRing();
   if (typeof ring === "number") return { path: to, kind: "log", origin: "/dev/kmsg", content: readRing(context, ring) };
   if (context.machine.which("dmesg") !== undefined) {
     return commandArtifact(context, { program: "dmesg", args: [], to, kind: "log", timeoutMs: 5_000 });
   }
-  const denied = context.machine.userId !== 0;
-  const text = `Cannot read "/dev/kmsg": ${errorText(ring)}${denied ? "\nTry: run it as root" : ""}`;
-  context.note({ about: to, state: denied ? "denied" : "error", text });
-  return { path: to, kind: "log", origin: "/dev/kmsg", content: nothing() };
+  noteFailure(context, to, toFileError(ring, "/dev/kmsg"));
+  return undefined;
 }
 
 /** Closed by the reader of the content. */
@@ -97,8 +96,6 @@ function readOne(ring: number, bytes: Uint8Array): number | "overrun" | "end" {
     return code === "EPIPE" ? "overrun" : "end"; // EAGAIN: all of it is read
   }
 }
-
-async function* nothing(): AsyncIterable<Uint8Array> {}
 
 const encoder = new TextEncoder();
 /** A ring holds less; the bound is for a kernel that writes faster than we read. */

@@ -138,7 +138,7 @@ const settingsFiles: readonly FileSpec[] = [
   { from: "/proc/filesystems", to: "system/filesystems" },
   { from: "/proc/devices", to: "system/devices" },
   { from: "/proc/iomem", to: "system/iomem" },
-  { from: "/proc/slabinfo", to: "system/slabinfo" },
+  { from: "/proc/slabinfo", to: "system/slabinfo", isExtra: true },
   { from: "/proc/mdstat", to: "system/mdstat" },
   { from: "/proc/mtd", to: "system/mtd" },
   { from: "/etc/sysctl.conf", to: "system/sysctl.conf" },
