@@ -53,7 +53,7 @@ function total(name: string, value: string, level: string | false = false): Html
 /** The table of sources. */
 export function sourcesPart({ sources, nowMs }: AgentState, history: History): Html {
   if (sources.length === 0) return html`<p class="quiet">No sources: this agent reads nothing.</p>`;
-  const heads = ["Source", "Records a second", "Received", "Dropped", "Newest record", "State"];
+  const heads = ["Source", "Records/s", "Received", "Dropped", "Newest record", "State"];
   return table("sources-title", heads, sources.map((source) => sourceRow(source, heads, nowMs, history)));
 }
 
@@ -80,7 +80,7 @@ function sourceRow(source: SourceState, heads: readonly string[], nowMs: number,
 /** The table of sinks. */
 export function sinksPart({ sinks, nowMs }: AgentState, history: History): Html {
   if (sinks.length === 0) return html`<p class="quiet">No sinks: this agent sends nothing.</p>`;
-  const heads = ["Sink", "Records a second", "Delivered", "Held", "Lag", "Dropped", "State", "Certificate"];
+  const heads = ["Sink", "Records/s", "Delivered", "Held", "Lag", "Dropped", "State", "Certificate"];
   return table("sinks-title", heads, sinks.map((sink) => sinkRow(sink, heads, nowMs, history)));
 }
 
@@ -100,7 +100,7 @@ function sinkRow(sink: SinkState, heads: readonly string[], nowMs: number, histo
 
 function sinkStateCell({ up, sinceMs, lastError, lastErrorMs, suspensions }: SinkState, nowMs: number): Html {
   const since = sinceMs !== undefined && html`
-    since ${ago(sinceMs, nowMs)}
+    for ${span(sinceMs, nowMs)}
   `;
   const failed = lastError !== undefined &&
     html`<span class="error">${
@@ -116,21 +116,7 @@ function sinkStateCell({ up, sinceMs, lastError, lastErrorMs, suspensions }: Sin
 /** What the machine keeps: queue and certificate. Empty where it has neither. */
 export function machinePart({ spool, certificate, auditRulesLoaded, nowMs }: AgentState): readonly Html[] {
   const parts: Html[] = [];
-  if (spool !== undefined) {
-    const fill = spool.maxBytes === 0 ? 0 : spool.usedBytes / spool.maxBytes;
-    parts.push(html`
-      <div>
-        <dt id="spool-name">Disk queue</dt>
-        <dd>
-      <meter aria-labelledby="spool-name" min="0" max="1" low="0.5" high="0.8" optimum="0" value="${fill.toFixed(
-        3,
-      )}"></meter>
-      ${Math.round(fill * 100)} % of ${formatSize(spool.maxBytes)}, ${count(
-        spool.records,
-      )} records ${spool.drops.some(({ records }) => records > 0) && html`, gave up ${dropsCell(spool.drops)}`}</dd>
-      </div>
-    `);
-  }
+  if (spool !== undefined) parts.push(spoolFact(spool));
   if (certificate !== undefined) {
     const { subject, ok, problem, notAfterMs, renewalMs } = certificate;
     parts.push(html`
@@ -155,6 +141,19 @@ export function machinePart({ spool, certificate, auditRulesLoaded, nowMs }: Age
     `);
   }
   return parts;
+}
+
+function spoolFact({ usedBytes, maxBytes, records, drops }: NonNullable<AgentState["spool"]>): Html {
+  const fill = maxBytes === 0 ? 0 : usedBytes / maxBytes;
+  const filled = `${Math.round(fill * 100)} % of ${formatSize(maxBytes)}, ${count(records)} records`;
+  const lost = drops.some(({ records }) => records > 0) && html`; gave up ${dropsCell(drops)}`;
+  const value = fill.toFixed(3);
+  return html`
+    <div>
+      <dt id="spool-name">Disk queue</dt>
+      <dd><meter aria-labelledby="spool-name" min="0" max="1" low="0.5" high="0.8" optimum="0" value="${value}"></meter> ${filled}${lost}</dd>
+    </div>
+  `;
 }
 
 function rateCell(name: string, kind: "source" | "sink", id: string, total: number, history: History): Html {
