@@ -64,7 +64,8 @@ export type SourceConfig =
   | RelpSourceConfig
   | WebhookSourceConfig
   | JournalSourceConfig
-  | AuditSourceConfig;
+  | AuditSourceConfig
+  | KubernetesAuditSourceConfig;
 
 /** Any sink. */
 export type SinkConfig =
@@ -73,7 +74,12 @@ export type SinkConfig =
   | StreamSinkConfig
   | FileSinkConfig
   | ExecSinkConfig
-  | StdoutSinkConfig;
+  | StdoutSinkConfig
+  | ElasticsearchSinkConfig
+  | LokiSinkConfig
+  | OtlpSinkConfig
+  | VictoriaLogsSinkConfig
+  | PlainHttpSinkConfig;
 
 /** A host and a port; the host of an IPv6 address is without brackets. */
 export interface HostPort {
@@ -163,6 +169,26 @@ export interface AuditSourceConfig extends RecordConfig {
   readonly decode: boolean;
   readonly start: "beginning" | "end";
   readonly maxLineBytes: number;
+}
+
+/** Events of a Kubernetes API server's audit log: followed, or posted to `webhook`. */
+export interface KubernetesAuditSourceConfig extends RecordConfig {
+  readonly type: "kubernetesAudit";
+  /** None exactly when `webhook` is there. */
+  readonly include: readonly string[];
+  readonly webhook?: Omit<WebhookSourceConfig, "type" | "program" | "priority">;
+  readonly start: "beginning" | "end";
+  readonly maxLineBytes: number;
+  /** None: all. */
+  readonly levels: readonly string[];
+  /** None: all. */
+  readonly stages: readonly string[];
+  /** Resources whose bodies are hidden. */
+  readonly redactBodies: readonly string[];
+  /** Events that are remembered to know one that comes again; 0: none. */
+  readonly rememberedEvents: number;
+  /** The policy of the API server, for `agent check` alone. */
+  readonly policyFile?: string;
 }
 
 /** A syslog server. */
@@ -287,6 +313,63 @@ export interface ExecSinkConfig extends RetryConfig {
   readonly timeoutMs: number;
 }
 
+/** What sinks have whose peer is a web service. */
+export interface HttpSinkConfig extends NetworkSinkConfig {
+  /** With its query, if any. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly compression: "gzip" | "zstd" | "none";
+  readonly maxRequestBytes: number;
+  readonly maxRequestRecords: number;
+  readonly batchWaitMs: number;
+  readonly credentials?: HttpCredentialFiles;
+}
+
+/** Who we are: one of a user with a password, a token, an API key. */
+export interface HttpCredentialFiles {
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  readonly apiKeyFile?: string;
+}
+
+/** A store with the `_bulk` interface of Elasticsearch. */
+export interface ElasticsearchSinkConfig extends HttpSinkConfig {
+  readonly type: "elasticsearch";
+  /** Index or data stream. */
+  readonly index: string;
+  /** Whether documents get ids, so that what is sent twice is stored once. */
+  readonly ids: boolean;
+}
+
+/** Grafana Loki. */
+export interface LokiSinkConfig extends HttpSinkConfig {
+  readonly type: "loki";
+  readonly labels: readonly ("source" | "host" | "program" | "severity" | "facility")[];
+  readonly structuredMetadata: boolean;
+  readonly tenant?: string;
+}
+
+/** A receiver of OpenTelemetry's protocol over HTTP. */
+export interface OtlpSinkConfig extends HttpSinkConfig {
+  readonly type: "otlp";
+  readonly encoding: "json" | "protobuf";
+}
+
+/** VictoriaLogs. */
+export interface VictoriaLogsSinkConfig extends HttpSinkConfig {
+  readonly type: "victorialogs";
+  /** Fields that tell streams apart. */
+  readonly streamFields: readonly string[];
+}
+
+/** Any web service. */
+export interface PlainHttpSinkConfig extends HttpSinkConfig {
+  readonly type: "http";
+  readonly method: "POST" | "PUT";
+  readonly format: "ndjson" | "json" | "text";
+}
+
 /** Files, one folder per host. */
 export interface FileSinkConfig extends RetryConfig {
   readonly type: "file";
@@ -294,6 +377,22 @@ export interface FileSinkConfig extends RetryConfig {
   readonly maxFileBytes: number;
   readonly maxAgeMs: number;
   readonly maxOpenFiles: number;
+  /** In place of one folder per host, with `maxFileBytes` and `maxAgeMs` without effect. */
+  readonly slices?: SlicesConfig;
+}
+
+/** Files by time and fields of their records. */
+export interface SlicesConfig {
+  /** Template of the path below the folder (`sinks/file/template.ts`). */
+  readonly path: string;
+  /** Dotted path of the member of JSON records that holds their time. */
+  readonly timeField: string;
+  readonly localTime: boolean;
+  /** Level of gzip, 1..9; for paths that end in `.gz`. */
+  readonly gzipLevel: number;
+  readonly flushMs: number;
+  readonly keepForMs?: number;
+  readonly keepBytes?: number;
 }
 
 /** The standard output. */

@@ -70,11 +70,52 @@ export const networkSinkDefaults = {
   keepAliveMs: 60 * second,
 } as const;
 
+/** Keys of sinks whose peer is a web service; what is refused there for good is not sent again. */
+export const httpSinkDefaults = {
+  compression: "gzip",
+  maxRequestBytes: 1 * mib,
+  maxRequestRecords: 10_000,
+  batchWaitMs: 100,
+  refusedRetryCount: 0,
+} as const;
+
+/** Where web services listen, and on which path they take logs. */
+export const httpServices = {
+  elasticsearch: { port: 9_200, path: "/_bulk" },
+  loki: { port: 3_100, path: "/loki/api/v1/push" },
+  otlp: { port: 4_318, path: "/v1/logs" },
+  victorialogs: { port: 9_428, path: "/insert/jsonline" },
+} as const;
+
+/** Keys of one kind of web service each. The index is a data stream by the naming scheme of Elasticsearch. */
+export const elasticsearchDefaults = { index: "logs-agent-default", ids: true } as const;
+export const lokiDefaults = { labels: ["source", "host", "program"], structuredMetadata: true } as const;
+export const otlpDefaults = { encoding: "protobuf" } as const;
+export const victoriaLogsDefaults = { streamFields: ["source", "host", "program"] } as const;
+export const plainHttpDefaults = { method: "POST", format: "ndjson", path: "/" } as const;
+
 /** Longest datagram of the `syslog` sink. */
 export const defaultMaxDatagramBytes = 8_192;
 
 /** Keys of the `file` sink. */
 export const fileSinkDefaults = { maxFileBytes: 100 * mib, maxAgeMs: 24 * 3_600 * second, maxOpenFiles: 512 } as const;
+
+/** Keys of the `file` sink with `path`. A member and an fsync per second and slice are cheap, and a second is soon. */
+export const slicesDefaults = {
+  timeField: "stageTimestamp",
+  localTime: false,
+  gzipLevel: 6,
+  flushMs: 1 * second,
+} as const;
+
+/** Keys of the `kubernetesAudit` source. An object of etcd has 1.5 MiB at the most, and an event may hold it twice. */
+export const kubernetesAuditDefaults = {
+  include: ["/var/log/kubernetes/audit.log"],
+  maxLineBytes: 4 * mib,
+  rememberedEvents: 16_384,
+  /** What the API server posts at the most (`--audit-webhook-truncate-max-batch-size`), with room. */
+  maxBodyBytes: 12 * mib,
+} as const;
 
 /** Keys of the disk queue. */
 export const spoolDefaults = { maxBytes: 64 * mib, whenFull: "block" } as const;

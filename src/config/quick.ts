@@ -2,7 +2,9 @@
  * The quick form: `--from`, `--to` and `--listen` as the same configuration that a file gives, without what reading a
  * file costs. All functions throw {@linkcode UsageError}.
  */
+import { secretResources } from "../formats/kubernetes_audit.ts";
 import { errorText, UsageError } from "../pipeline/errors.ts";
+import { parsePathTemplate } from "../sinks/file/template.ts";
 import type {
   AgentConfig,
   FileSinkConfig,
@@ -22,13 +24,16 @@ import {
   defaults,
   fileSinkDefaults,
   fileSourceDefaults,
+  kubernetesAuditDefaults,
   networkSinkDefaults,
   relpSinkDefaults,
   relpSourceDefaults,
   retryDefaults,
+  slicesDefaults,
   sourceDefaults,
   spoolDefaults,
 } from "./defaults.ts";
+import { quickHttpSink } from "./quick_http.ts";
 import { nearest } from "./nearest.ts";
 import { complaintOfPeer, looksLikeFingerprint } from "./peers.ts";
 import { notAvailable, quickSinks, quickSources } from "./types.ts";
@@ -155,6 +160,18 @@ function sourceOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
       const include = [rest === "" ? "/var/log/audit/audit.log" : rest];
       return { type: "audit", include, decode: false, start, maxLineBytes, priority: auditPriority };
     }
+    case "kubernetes-audit":
+      return {
+        type: "kubernetesAudit",
+        include: rest === "" ? kubernetesAuditDefaults.include : [rest],
+        start,
+        maxLineBytes: kubernetesAuditDefaults.maxLineBytes,
+        levels: [],
+        stages: [],
+        redactBodies: secretResources,
+        rememberedEvents: kubernetesAuditDefaults.rememberedEvents,
+        priority: auditPriority,
+      };
     case "tap":
       return { type: "tap", socket: parseSocketPath(rest || defaults.tapSocket), tai: "s6", maxLineBytes, ...record };
     case "syslog":
@@ -191,13 +208,37 @@ function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
       return { type: "exec", command: rest, acknowledge: false, timeoutMs: 90_000, ...retryDefaults };
     case "file":
       if (rest === "") throw new Error("the folder is missing; write file:DIR");
-      return collectorSink(rest);
+      return /[{%]/.test(rest) ? slicesSink(rest) : collectorSink(rest);
     case "stdout":
       refuseRest(rest);
       return { type: "stdout", ...retryDefaults };
+    case "elasticsearch+https":
+    case "elasticsearch+http":
+    case "loki+https":
+    case "loki+http":
+    case "otlp+https":
+    case "otlp+http":
+    case "victorialogs+https":
+    case "victorialogs+http":
+    case "https":
+    case "http":
+      return quickHttpSink(kind, rest, (host) => tlsOf(tls, [host]));
     default:
       throw new Error(notAvailable);
   }
+}
+
+/** `DIR/{field}/name-%Y%m%d.log.gz`: the folder ends where the template begins. */
+function slicesSink(rest: string): FileSinkConfig {
+  const [, folder, path] = /^((?:[^{%/]*\/)*)(.*)$/s.exec(rest)!;
+  const slices = { path: parsePathTemplate(path!).text, ...slicesDefaults };
+  return {
+    type: "file",
+    folder: folder!.replace(/(?<=.)\/$/, "") || ".",
+    ...fileSinkDefaults,
+    slices,
+    ...retryDefaults,
+  };
 }
 
 function syslogSink(kind: "syslog+tls" | "syslog+tcp" | "syslog+udp", rest: string, tls: QuickTls): SyslogSinkConfig {

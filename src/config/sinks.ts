@@ -1,6 +1,7 @@
 /** The keys of each type of sink. A new type is one line in the table at the end, and one in `types.ts`. */
 import { z } from "zod";
 import { parseDurationMs } from "../formats/duration.ts";
+import { parsePathTemplate } from "../sinks/file/template.ts";
 import { complaintOfHost, parseHostPort } from "./address.ts";
 import type {
   ExecSinkConfig,
@@ -22,7 +23,9 @@ import {
   networkSinkDefaults,
   relpSinkDefaults,
   retryDefaults,
+  slicesDefaults,
 } from "./defaults.ts";
+import { httpSinkSchemas } from "./http_sinks.ts";
 import { typedParts } from "./parts.ts";
 import { clientTlsSchema } from "./tls.ts";
 import { sinkTypes } from "./types.ts";
@@ -189,15 +192,46 @@ const fileSchema = z.strictObject({
     .prefault(durationText(fileSinkDefaults.maxAgeMs)),
   maxOpenFiles: count(1, 100_000, { about: "Files open at once at the most." })
     .prefault(fileSinkDefaults.maxOpenFiles),
+  path: parsedText((path) => parsePathTemplate(path).text, {
+    about: "Files by time and fields in place of a folder per host (and of maxSize and maxAge): %Y %m %d %H %M, " +
+      "{host}, {program}, {source}, {peer}, or a member of JSON with a default. A name in .gz is compressed.",
+    example: "{objectRef.namespace|none}/audit-%Y%m%d%H.log.gz",
+  }).exactOptional(),
+  timeField: text({ about: "Member of JSON records that holds their time, for path; else the header's time counts." })
+    .prefault(slicesDefaults.timeField),
+  timeZone: choice(["utc", "local"], { about: "Zone of the times in path." }).prefault("utc"),
+  gzipLevel: count(1, 9, { about: "How hard is compressed, for path." }).prefault(slicesDefaults.gzipLevel),
+  flushInterval: duration(10, 600 * second, {
+    about: "How long lines wait for others, for path: each time they are one member of gzip, on disk, then confirmed.",
+  }).prefault(durationText(slicesDefaults.flushMs)),
+  keepFor: duration(60 * second, 3_650 * day, {
+    about: "Files that path made are removed when nothing was written to them for so long.",
+    example: "90d",
+  }).exactOptional(),
+  keepSize: size(64 * kib, 1024 ** 5, {
+    about: "Room for all files that path made; the ones written to the longest ago are removed.",
+    example: "20GiB",
+  }).exactOptional(),
   ...retryKeys,
-}).transform((keys, context): FileSinkConfig => ({
-  type: keys.type,
-  folder: keys.dir,
-  maxFileBytes: keys.maxSize,
-  maxAgeMs: keys.maxAge,
-  maxOpenFiles: keys.maxOpenFiles,
-  ...retryOf(keys, context),
-}));
+}).transform((keys, context): FileSinkConfig => {
+  const { path, timeField, gzipLevel, keepFor: keepForMs, keepSize: keepBytes } = keys;
+  if (path === undefined) {
+    for (const key of ["keepFor", "keepSize"] as const) {
+      if (keys[key] !== undefined) complain(context, keys, "removes only what path made; path is missing", [key]);
+    }
+  }
+  const localTime = keys.timeZone === "local";
+  const slices = { timeField, localTime, gzipLevel, flushMs: keys.flushInterval, ...given({ keepForMs, keepBytes }) };
+  return {
+    type: keys.type,
+    folder: keys.dir,
+    maxFileBytes: keys.maxSize,
+    maxAgeMs: keys.maxAge,
+    maxOpenFiles: keys.maxOpenFiles,
+    ...(path === undefined ? {} : { slices: { path, ...slices } }),
+    ...retryOf(keys, context),
+  };
+});
 
 const stdoutSchema = z.strictObject({
   type: z.literal("stdout").meta({ description: "The standard output, one record per line." }),
@@ -206,7 +240,15 @@ const stdoutSchema = z.strictObject({
 
 /** Every sink of this version. */
 export const sinksSchema: z.ZodType<Record<string, SinkConfig>, unknown> = typedParts<SinkConfig>(
-  [relpSchema, syslogSchema, streamSchema, fileSchema, execSchema, stdoutSchema],
+  [
+    relpSchema,
+    syslogSchema,
+    streamSchema,
+    fileSchema,
+    execSchema,
+    stdoutSchema,
+    ...httpSinkSchemas({ keys: networkKeys, read: networkOf }),
+  ],
   sinkTypes,
   "Where records go. The names are yours; a sink that is down holds back no other.",
 );
@@ -237,7 +279,11 @@ function retryOf(keys: RetryKeys, context: IssueContext): RetryConfig {
   };
 }
 
-interface NetworkKeys extends RetryKeys {
+/** The keys that sinks over a network share, as schemas. */
+export type NetworkSchemas = typeof networkKeys;
+
+/** The same, read. */
+export interface NetworkKeys extends RetryKeys {
   /** Port 0 where none is given. */
   readonly target: readonly HostPort[];
   readonly port?: number;

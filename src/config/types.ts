@@ -9,14 +9,27 @@ export const notAvailable = "not available in this version";
 
 /** `type:` of sources in the configuration. */
 export const sourceTypes = {
-  now: ["file", "stdin", "tap", "kernel", "journal", "audit", "syslog", "tcp", "tls", "relp", "webhook"],
-  later: ["kubernetesAudit"],
+  now: [
+    "file",
+    "stdin",
+    "tap",
+    "kernel",
+    "journal",
+    "audit",
+    "syslog",
+    "tcp",
+    "tls",
+    "relp",
+    "webhook",
+    "kubernetesAudit",
+  ],
+  later: [],
 } as const satisfies { now: readonly SourceConfig["type"][]; later: readonly string[] };
 
 /** `type:` of sinks in the configuration. */
 export const sinkTypes = {
-  now: ["relp", "syslog", "stream", "file", "exec", "stdout"],
-  later: ["elasticsearch", "loki", "otlp", "victorialogs", "nats", "http"],
+  now: ["relp", "syslog", "stream", "file", "exec", "stdout", "elasticsearch", "loki", "otlp", "victorialogs", "http"],
+  later: ["nats"],
 } as const satisfies { now: readonly SinkConfig["type"][]; later: readonly string[] };
 
 /** Keys that the product has and this version has not. */
@@ -54,5 +67,7 @@ export const quickSinks: readonly string[] = [
   "otlp+http",
   "victorialogs+https",
   "victorialogs+http",
+  "https",
+  "http",
   "nats",
 ];

@@ -11,10 +11,20 @@ export function openRules(config: AgentConfig): RuleSet {
   return compileRules({ rules, redact, metadata }, {
     sinks: Object.keys(sinks),
     sources: Object.keys(sources),
-    unenriched: Object.entries(sinks).filter(([, sink]) => sink.type === "relp" && sink.template === "gardener")
-      .map(([name]) => name),
+    unenriched: Object.entries(sinks).filter(([, sink]) =>
+      (sink.type === "relp" && sink.template === "gardener") ||
+      ("maxRequestRecords" in sink && hasCommonMetadata(config))
+    ).map(([name]) => name),
     ...(needsKey ? { pseudonymKey: pseudonymKey(state) } : {}),
   });
+}
+
+/**
+ * Whether every record has the same metadata: then sinks that know fields send it as fields. Where rules add some of their
+ * own, all of it is put into the records themselves.
+ */
+export function hasCommonMetadata({ rules }: AgentConfig): boolean {
+  return rules.every(({ enrich }) => enrich === undefined);
 }
 
 /** The key of this machine's pseudonyms: made once, kept beside the positions, readable by the agent alone. */

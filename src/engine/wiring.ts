@@ -1,17 +1,18 @@
 /** From a configuration to the parts of an engine. Only what it names is loaded. */
 import { join } from "node:path";
-import type { AgentConfig, RelpSinkConfig, SinkConfig } from "../config/config.ts";
+import type { AgentConfig, FileSinkConfig, RelpSinkConfig, SinkConfig } from "../config/config.ts";
 import type { Checkpoints } from "../pipeline/checkpoint.ts";
 import type { Sink } from "../pipeline/sink.ts";
 import type { Source } from "../pipeline/source.ts";
 import type { Spool } from "../spool/spool.ts";
 import { deadLetterFolder } from "../spool/dead_letters.ts";
+import { splitPath } from "../rules/field.ts";
 import { openLog } from "../system/log.ts";
 import { checkCredentialFiles } from "../tls/credentials.ts";
 import type { EngineParts } from "./engine.ts";
 import type { EngineFeed } from "./feed.ts";
 import { needsSpool, type SinkPart } from "./pairs.ts";
-import { openRules } from "./rules.ts";
+import { hasCommonMetadata, openRules } from "./rules.ts";
 import { openSource } from "./sources.ts";
 import { SinkAside } from "./aside.ts";
 import { SinkHealth } from "./health.ts";
@@ -67,16 +68,28 @@ async function openConfiguredSpool({ state, hostname, spool, sinks }: AgentConfi
 async function openSinkPart(
   name: string,
   config: SinkConfig,
-  { state, metadata }: AgentConfig,
+  agent: AgentConfig,
   options: WiringOptions,
 ): Promise<SinkPart> {
-  const sink = await openSink(name, config, metadata, options);
+  const { state } = agent;
+  const inRecords = "maxRequestRecords" in config && !hasCommonMetadata(agent);
+  const sink = await openSink(name, config, inRecords ? {} : agent.metadata, options);
   const aside = new SinkAside({ sink: name, folder: deadLetterFolder(state, name), ...config.aside });
   const health = new SinkHealth(name, {
     reportSuspension: config.reportSuspension,
     reportContinuation: config.reportSuspensionContinuation,
   }, options.feed.tally(name));
   return { sink, health, backoff: config.backoff, aside };
+}
+
+async function openFile(id: string, config: FileSinkConfig): Promise<Sink> {
+  const { folder, maxOpenFiles, slices } = config;
+  if (slices === undefined) return (await import("../sinks/file/sink.ts")).openFileSink({ id, ...config });
+  const { openSliceSink } = await import("../sinks/file/slices.ts");
+  const { parsePathTemplate } = await import("../sinks/file/template.ts");
+  const { path, timeField, gzipLevel: level, ...rest } = slices;
+  const template = parsePathTemplate(path);
+  return openSliceSink({ id, folder, maxOpenFiles, template, timeField: splitPath(timeField), level, ...rest });
 }
 
 /** Only Gardener's line has places for metadata of its own; all other records are enriched by the rules. */
@@ -111,7 +124,13 @@ async function openSink(
     case "exec":
       return (await import("../sinks/exec.ts")).openExecSink({ id, ...config });
     case "file":
-      return (await import("../sinks/file/sink.ts")).openFileSink({ id, ...config });
+      return await openFile(id, config);
+    case "elasticsearch":
+    case "loki":
+    case "otlp":
+    case "victorialogs":
+    case "http":
+      return await (await import("./http_sinks.ts")).openHttp(id, config, metadata, version);
     case "stdout":
       return (await import("../sinks/stdout.ts")).openStdoutSink(id);
   }

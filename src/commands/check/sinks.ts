@@ -17,6 +17,7 @@ import { RelpSession } from "../../sinks/relp/session.ts";
 import { dial, formatAddress } from "../../tls/dial.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 import { complaintOfFolder } from "./folder.ts";
+import { checkHttpCredentials } from "./http_credentials.ts";
 
 type NetworkPeer = Pick<RelpSinkConfig, "host" | "connectionTimeoutMs">;
 
@@ -46,6 +47,15 @@ async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal)
     case "syslog":
     case "stream":
       return await eachTarget(sink, (one) => checkNetwork(subject, one, signal));
+    case "elasticsearch":
+    case "loki":
+    case "otlp":
+    case "victorialogs":
+    case "http":
+      return [
+        ...checkHttpCredentials(subject, sink),
+        ...await eachTarget(sink, (one) => checkNetwork(subject, { ...one, transport: "tcp" }, signal)),
+      ];
     case "exec":
       return [fine(subject, `runs ${sink.command}`)];
     case "file": {
@@ -80,7 +90,7 @@ async function checkRelpTarget(
 /** Reaches a peer that never answers: the connection, and for TLS the proof of who it is. UDP tells nothing. */
 async function checkNetwork(
   subject: string,
-  sink: SyslogSinkConfig | StreamSinkConfig,
+  sink: NetworkSinkConfig & { readonly transport: "tcp" | "tls" | "udp" },
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const resolution = await checkName(`${subject}.target`, sink, signal);

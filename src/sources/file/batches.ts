@@ -10,6 +10,7 @@ export interface Pieces {
   /** The file, for positions. */
   readonly file: {
     readonly key: string;
+    readonly bornMs: number;
     markAt(block: Block, from: number, at: number, inLine: boolean): FileMark;
     advance(mark: FileMark): void;
   };
@@ -37,7 +38,10 @@ export function makeBatches(pieces: Pieces): readonly Batch[] {
     const mark = file.markAt(block, from, at, end === count && inLine);
     if (end === count) file.advance(mark);
     const position = { [file.key]: encodeMark(mark) };
-    const place = { thing: `${file.key}:${mark.generation}`, offset: home === block ? from : from + start };
+    const place = {
+      thing: `${file.key}:${file.bornMs}:${mark.generation}`,
+      offset: home === block ? from : from + start,
+    };
     batches.push(new BlockBatch(home, first, end - first, { packed, origin, position, home: place }));
     first = end;
   }

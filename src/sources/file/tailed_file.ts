@@ -60,6 +60,7 @@ export class TailedFile {
   #inLine = false;
   #file: Deno.FsFile | undefined;
   #fileAt = 0;
+  #bornMs = 0;
   #holeScanned = 0;
   #longLines = 0;
 
@@ -146,6 +147,12 @@ export class TailedFile {
     }
     this.#file = file;
     this.#fileAt = 0;
+    this.#bornMs = info.birthtime?.getTime() ?? 0;
+  }
+
+  /** When the inode was made, as of the last `open`, milliseconds since 1970: inodes are used again. 0 where nothing tells. */
+  get bornMs(): number {
+    return this.#bornMs;
   }
 
   /** Lets go of the descriptor; what is known of the file stays. */
