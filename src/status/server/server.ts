@@ -68,7 +68,7 @@ export async function openStatusServer(options: StatusServerOptions): Promise<St
     { maxHeaderSize: maxHeaderBytes },
     (message, response) => void serve(app, message, response, connections, stop.signal),
   );
-  http.on("clientError", (_error: Error, socket: Socket) => refuseGarbage(socket));
+  http.on("clientError", (error: Error & { code?: string }, socket: Socket) => refuseGarbage(error, socket));
   const accept = (socket: Socket): void => {
     socket.on("error", () => {}); // a caller that goes is no news
     if (!stop.signal.aborted && connections.admit(socket)) http.emit("connection", socket);
@@ -133,9 +133,10 @@ function namesOf({ listen, hosts = [], feed }: StatusServerOptions): readonly st
   return [...bound, ...hosts, feed.state().hostname].map((name) => name.toLowerCase());
 }
 
-function refuseGarbage(socket: Socket): void {
+function refuseGarbage({ code }: { readonly code?: string }, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
-  socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  const status = code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   setTimeout(() => socket.destroy(), 1_000);
 }
 

@@ -14,6 +14,9 @@ export interface Visitor {
   readonly knowsToken: boolean;
 }
 
+/** What is asked of the file of tokens. */
+export type Tokens = Pick<TokenFile, "accepts" | "acceptsToken">;
+
 interface Session {
   readonly token: string;
   readonly csrfToken: string;
@@ -22,14 +25,14 @@ interface Session {
 
 /** Sessions of a server. Without a file of tokens everybody may come in who reaches it. */
 export class Sessions {
-  readonly #tokens: TokenFile | undefined;
+  readonly #tokens: Tokens | undefined;
   readonly #now: () => number;
   readonly #sessions = new Map<string, Session>();
   /** For visitors without a session: all who can read our page may have it. */
   readonly #commonCsrfToken = newSecret();
 
   /** @param now milliseconds that only grow */
-  constructor(tokens: TokenFile | undefined, now: () => number = () => performance.now()) {
+  constructor(tokens: Tokens | undefined, now: () => number = () => performance.now()) {
     this.#tokens = tokens;
     this.#now = now;
   }

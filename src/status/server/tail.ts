@@ -68,11 +68,12 @@ export function eventResponse(
   const stop = new AbortController();
   const iterator = events(AbortSignal.any([gone, stop.signal]))[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
-  let next: Promise<IteratorResult<string>> | undefined;
+  let next: Asked<string> | undefined;
   let over = false;
   const end = (): void => {
     if (over) return;
     over = true;
+    gone.removeEventListener("abort", end);
     stop.abort();
     ended();
     void iterator.return?.().catch(() => {});
@@ -81,11 +82,11 @@ export function eventResponse(
   const body = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(encoder.encode(": follows\n\n")),
     pull: async (controller) => {
-      next ??= iterator.next();
-      const result = await orBeat(next, beatMs);
-      if (result === undefined) return controller.enqueue(encoder.encode(": still here\n\n"));
+      next ??= new Asked(iterator);
+      if (!await next.wait(beatMs)) return controller.enqueue(encoder.encode(": still here\n\n"));
+      const event = next.value();
       next = undefined;
-      if (!result.done) return controller.enqueue(encoder.encode(result.value));
+      if (event !== undefined) return controller.enqueue(encoder.encode(event));
       end();
       controller.close();
     },
@@ -103,11 +104,35 @@ async function* encoded(records: AsyncIterable<TailRecord>): AsyncGenerator<stri
   for await (const record of records) yield encodeEvent(record);
 }
 
-function orBeat<T>(promise: Promise<T>, beatMs: number): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(undefined), beatMs);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+/** The next value of an iterator, waited for in turns; a race of promises would keep something of every turn. */
+class Asked<T> {
+  #result: IteratorResult<T> | undefined;
+  #error: Error | undefined;
+  #wake: () => void = () => {};
+
+  constructor(iterator: AsyncIterator<T>) {
+    iterator.next().then((result) => this.#result = result, (error) => this.#error = error).then(() => this.#wake());
+  }
+
+  /** Whether it has come, after `waitMs` at the latest. */
+  async wait(waitMs: number): Promise<boolean> {
+    const come = (): boolean => this.#result !== undefined || this.#error !== undefined;
+    if (come()) return true;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    return come();
+  }
+
+  /** Undefined at the end. @throws what the iterator threw */
+  value(): T | undefined {
+    if (this.#error !== undefined) throw this.#error;
+    return this.#result?.done === true ? undefined : this.#result?.value;
+  }
 }
 
 const maxTails = 16;
