@@ -10,7 +10,7 @@ interface CheckOptions {
   readonly json?: boolean;
   readonly resolved?: boolean;
   readonly schema?: boolean;
-  readonly sample?: boolean;
+  readonly sample?: boolean | string;
   readonly fromRsyslog?: string;
 }
 
@@ -26,13 +26,13 @@ export async function run(words: readonly string[], context: CommandContext): Pr
     .option("--json", "as JSON")
     .option("--resolved", "print the configuration as the agent understands it, as JSON, and check nothing else")
     .option("--schema", "print the JSON Schema of the configuration, for editors")
-    .option("--sample", "print a commented sample of a configuration")
+    .option("--sample [what]", "print a commented sample of a configuration, or of a kubernetes-audit policy")
     .option("--from-rsyslog <file>", "print a forwarding configuration of rsyslog as one of the agent");
   const parsed = parseOptions<CheckOptions>(command, words, context);
   if (parsed === undefined) return 0;
   const { options } = parsed;
   if (options.schema === true) return await printSchema(context);
-  if (options.sample === true) return await printSample(context);
+  if (options.sample !== undefined) return await printSample(options.sample, context);
   if (options.fromRsyslog !== undefined) {
     return await (await import("./check/from_rsyslog.ts")).printTranslated(options.fromRsyslog, context);
   }
@@ -62,7 +62,14 @@ async function printSchema(context: CommandContext): Promise<number> {
   return 0;
 }
 
-async function printSample(context: CommandContext): Promise<number> {
+async function printSample(what: boolean | string, context: CommandContext): Promise<number> {
+  if (what === "kubernetes-audit") {
+    context.print((await import("./check/audit_policy.ts")).sampleAuditPolicy);
+    return 0;
+  }
+  if (typeof what === "string") {
+    throw new UsageError(`--sample "${what}": there is no such sample; allowed: kubernetes-audit, or nothing`);
+  }
   const { sampleText } = await import("../config/sample.ts");
   context.print(sampleText());
   return 0;

@@ -176,7 +176,9 @@ export interface KubernetesAuditSourceConfig extends RecordConfig {
   readonly type: "kubernetesAudit";
   /** None exactly when `webhook` is there. */
   readonly include: readonly string[];
-  readonly webhook?: Omit<WebhookSourceConfig, "type" | "program" | "priority">;
+  readonly webhook?: Omit<WebhookSourceConfig, "type" | "tls" | "program" | "priority">;
+  /** With `webhook` alone. */
+  readonly tls?: TlsConfig;
   readonly start: "beginning" | "end";
   readonly maxLineBytes: number;
   /** None: all. */
@@ -322,15 +324,16 @@ export interface HttpSinkConfig extends NetworkSinkConfig {
   readonly maxRequestBytes: number;
   readonly maxRequestRecords: number;
   readonly batchWaitMs: number;
-  readonly credentials?: HttpCredentialFiles;
+  readonly credentials?: HttpCredentials;
 }
 
-/** Who we are: one of a user with a password, a token, an API key. */
-export interface HttpCredentialFiles {
+/** Who we are. */
+export interface HttpCredentials {
+  readonly kind: "basic" | "bearer" | "apiKey";
+  /** File with the password, token or key. */
+  readonly secretFile: string;
+  /** For `basic`. */
   readonly user?: string;
-  readonly passwordFile?: string;
-  readonly tokenFile?: string;
-  readonly apiKeyFile?: string;
 }
 
 /** A store with the `_bulk` interface of Elasticsearch. */

@@ -1,7 +1,13 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { UsageError } from "../pipeline/errors.ts";
 import { parseFrom, parseListen, parseTo, quickConfig, refuseIdleTls, withEnvironment } from "./quick.ts";
-import type { LinesSourceConfig, RelpSinkConfig, RelpSourceConfig, SyslogSourceConfig } from "./config.ts";
+import type {
+  FileSinkConfig,
+  LinesSourceConfig,
+  RelpSinkConfig,
+  RelpSourceConfig,
+  SyslogSourceConfig,
+} from "./config.ts";
 
 const complains = (run: () => unknown, pattern: RegExp): void =>
   throws(run, (error) => error instanceof UsageError && pattern.test(error.message));
@@ -46,15 +52,29 @@ Deno.test("parseTo() refuses what cannot be reached, with what is allowed", () =
 });
 
 Deno.test("parts of the product that are not built yet say so in fixed words", () => {
-  for (const spec of ["nats://h:4222/S", "loki+https://h", "otlp+https://h"]) {
+  for (const spec of ["nats://h:4222/S"]) {
     complains(() => parseTo(spec), /not available in this version/);
-  }
-  for (const spec of ["kubernetes-audit:/x"]) {
-    complains(() => parseFrom(spec), /not available in this version/);
   }
 });
 
+Deno.test("parseTo() makes slices of a folder with a template behind it", () => {
+  const slices = (url: string): unknown => {
+    const { folder, slices } = parseTo(url) as FileSinkConfig;
+    return [folder, slices?.path];
+  };
+  deepStrictEqual(slices("file:/archive/{objectRef.namespace|none}/audit-%Y%m%d%H.log.gz"), [
+    "/archive",
+    "{objectRef.namespace|none}/audit-%Y%m%d%H.log.gz",
+  ]);
+  deepStrictEqual(slices("file:{host}.log"), [".", "{host}.log"]);
+  deepStrictEqual(slices("file:/logs/a-%Y/{host}.log"), ["/logs", "a-%Y/{host}.log"]);
+  deepStrictEqual(slices("file:/logs"), ["/logs", undefined]);
+  complains(() => parseTo("file:/x/{a"), /has no "}"/);
+  complains(() => parseTo("file:/x/%q.log"), /%Y %m %d %H %M/);
+});
+
 Deno.test("parseFrom() reads every form of the quick list", () => {
+  deepStrictEqual((parseFrom("kubernetes-audit:/x.log") as { include: unknown }).include, ["/x.log"]);
   const { type, ...file } = parseFrom("file:/var/log/*.log") as never as Record<string, unknown>;
   deepStrictEqual([type, file.include, file.start, file.priority], ["file", ["/var/log/*.log"], "beginning", 13]);
   deepStrictEqual(parseFrom("kernel:"), { type: "kernel", fields: false, removePstore: false });

@@ -72,7 +72,11 @@ async function runPair(pair: Pair, parts: EngineParts, halt: AbortController, cu
   let said = "";
   for (let attempt = 1;; attempt++) {
     try {
-      return await pump({ ...pair, maxFlightBytes, maxBatchBytes }, halt.signal, cut);
+      return await pump(
+        { ...pair, maxFlightBytes: pair.sink.flightBytes ?? maxFlightBytes, maxBatchBytes },
+        halt.signal,
+        cut,
+      );
     } catch (error) {
       if (error instanceof GoneError || parts.sources.length === 1) {
         halt.abort();

@@ -71,7 +71,9 @@ export function pairsOf(parts: PairParts): Pairs {
         const first = redactor(parts, [account], () => (sinks.find(({ health }) => !health.down) ?? part) === part);
         const select = selector(parts, part.sink.id, account);
         const rule: Rule = select === undefined ? first : (batch) => select(first(batch));
-        return pairWith(source, part, checkpoints, `${source.id}@${part.sink.id}`, rule, account, feed);
+        const id = `${source.id}@${part.sink.id}`;
+        const { sink, checkpoints: positions } = part.sink.bind?.(id, checkpoints) ?? { sink: part.sink, checkpoints };
+        return pairWith(source, { ...part, sink }, positions, id, rule, account, feed);
       }));
     } else if (needsSpool(source) && spool !== undefined) feeding.push(pairWithSpool(source, spool, parts));
     else direct.push(pairWithAll(source, parts));

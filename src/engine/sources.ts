@@ -4,6 +4,7 @@ import type {
   AuditSourceConfig,
   FileSourceConfig,
   KernelSourceConfig,
+  KubernetesAuditSourceConfig,
   LinesSourceConfig,
   RelpSourceConfig,
   SourceConfig,
@@ -36,6 +37,8 @@ export async function openSource(
     }
     case "audit":
       return await openAudit(id, config, hostname, once);
+    case "kubernetesAudit":
+      return await openKubernetesAudit(id, config, hostname, once);
     case "stdin":
       return await openStdin(id, config, hostname);
     case "tap":
@@ -143,6 +146,39 @@ async function openAudit(id: string, config: AuditSourceConfig, host: string, on
       .openFileSource({ id, once, hostname: host, include, start, maxLineBytes, report })
     : (await import("../sources/audit/socket.ts")).openAuditSocket({ id, host, path: socket, once, maxLineBytes });
   return openAuditSource({ id, host, inner, ...style });
+}
+
+/** Events come out of files, or are posted to a webhook in lists; what is done with them is the same. */
+async function openKubernetesAudit(
+  id: string,
+  config: KubernetesAuditSourceConfig,
+  hostname: string,
+  once: boolean,
+): Promise<Source> {
+  const { openKubernetesAuditSource } = await import("../sources/kubernetes_audit/source.ts");
+  const { include, webhook, start, maxLineBytes, priority, tls, program = "kubernetes-audit", ...rest } = config;
+  const record = { program, priority };
+  if (webhook === undefined) {
+    const { openFileSource } = await import("../sources/file/file_source.ts");
+    const files = { include, start, maxLineBytes, longLines: "skip" as const };
+    return openKubernetesAuditSource({
+      id,
+      inner: openFileSource({ id, once, hostname, ...files, ...record, report }),
+      ...rest,
+    });
+  }
+  const { openWebhookSource } = await import("../sources/webhook/source.ts");
+  const { eventsOfLists } = await import("../formats/kubernetes_audit.ts");
+  const inner = await openWebhookSource({
+    id,
+    hostname,
+    ...webhook,
+    ...(tls === undefined ? {} : { tls }),
+    ...record,
+    unfold: eventsOfLists,
+  });
+  openLog("webhook").info(`listening on ${inner.address}${tls === undefined ? "" : " (TLS)"}`);
+  return openKubernetesAuditSource({ id, inner, ...rest });
 }
 
 async function openRelp(id: string, config: RelpSourceConfig, version: string): Promise<Source> {

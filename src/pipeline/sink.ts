@@ -1,5 +1,6 @@
 /** What a sink is. It does one hop: it hands records to a peer and says when the peer holds them. */
 import type { Batch } from "./batch.ts";
+import type { Checkpoints } from "./checkpoint.ts";
 
 /** A record that the peer refused for good; it will not be sent again. */
 export interface Rejection {
@@ -23,4 +24,17 @@ export interface Sink extends AsyncDisposable {
   send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]>;
   /** Ends the state of failure; nothing happens where there is none. */
   reset(): void;
+  /** Bytes in flight that suit a sink which confirms many batches at once; undefined: the engine's own figure. */
+  readonly flightBytes?: number;
+  /**
+   * For a sink that keeps positions with what it wrote, so that neither is there without the other: itself for the pump
+   * `pair` of a source that can be read again, with positions that take the place of `checkpoints`. Disposed with the sink.
+   */
+  bind?(pair: string, checkpoints: Checkpoints): BoundSink;
+}
+
+/** A sink for one pump, and where that pump's positions are. */
+export interface BoundSink {
+  readonly sink: Sink;
+  readonly checkpoints: Checkpoints;
 }

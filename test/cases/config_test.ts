@@ -5,6 +5,7 @@ import type {
   AgentConfig,
   FileSinkConfig,
   FileSourceConfig,
+  KubernetesAuditSourceConfig,
   LinesSourceConfig,
   RelpSinkConfig,
   RelpSourceConfig,
@@ -97,16 +98,18 @@ sources:
   c: {type: stdin}
   d: {type: tap}
   e: {type: syslog, listen: "udp://127.0.0.1:514"}
+  a2: {type: kubernetesAudit, include: [/x]}
 sinks:
   f: {type: relp, target: loghost}
   g: {type: file, dir: /logs}
+  g2: {type: file, dir: /logs, path: "{host}-%Y.log"}
   h: {type: stdout}
 `);
-  const specs = ["file:/x/*.log", "kernel:", "stdin:", "tap:", "syslog:udp://127.0.0.1:514"];
+  const specs = ["file:/x/*.log", "kernel:", "stdin:", "tap:", "syslog:udp://127.0.0.1:514", "kubernetes-audit:/x"];
   deepStrictEqual(Object.values(config.sources) as SourceConfig[], specs.map((spec) => parseFrom(spec)));
   deepStrictEqual(
     Object.values(config.sinks) as SinkConfig[],
-    ["relp://loghost", "file:/logs", "stdout:"].map((url) => parseTo(url)),
+    ["relp://loghost", "file:/logs", "file:/logs/{host}-%Y.log", "stdout:"].map((url) => parseTo(url)),
   );
 });
 
@@ -174,7 +177,7 @@ Deno.test("parseConfig() tells all mistakes at once, by line and key, with what 
 sources:
   a: {type: file, include: /x.log, maxLine: 65536}
   b:
-    type: kubernetesAudit
+    type: kubernetesAudits
   c: {type: kernl}
 sinks:
   r:
@@ -202,7 +205,7 @@ rules:
   ]);
   ok(found[0]!.includes('unknown key; did you mean "state"? allowed: state, hostname, metadata, '));
   ok(found[2]!.includes("65536 has no unit; allowed: a number with its unit (B, KiB, MiB, GiB), for example 65536MiB"));
-  ok(found[3]!.includes("not available in this version"));
+  ok(found[3]!.includes('did you mean "kubernetesAudit"?'));
   ok(found[4]!.includes('did you mean "kernel"?'));
   ok(found[7]!.includes("this key is there twice"));
   ok(found[8]!.includes('did you mean "windowSize"?'));
@@ -357,6 +360,30 @@ Deno.test("parseConfig() takes TLS listeners for syslog and lines, and none that
   }
 });
 
+Deno.test("parseConfig() reads the keys of slices and of a Kubernetes audit log, and says what is wrong with them", () => {
+  const { sources, sinks } = read(`
+sources: {a: {type: kubernetesAudit, listen: "127.0.0.1:8515", tokenFile: /t, stages: [Panic], redactBodies: [secrets]}}
+sinks: {f: {type: file, dir: /d, path: "{host|x}/%Y.log.gz", keepFor: 90d, keepSize: 1GiB, timeZone: local}}
+`);
+  const { webhook, include, stages } = sources.a as KubernetesAuditSourceConfig;
+  const listen = { host: "127.0.0.1", port: 8_515 };
+  const limits = { maxBodyBytes: 12 * 2 ** 20, maxConnections: 256 };
+  deepStrictEqual([webhook, include, stages], [{ listen, path: "/", tokenFile: "/t", ...limits }, [], ["Panic"]]);
+  const { localTime, keepForMs, keepBytes } = (sinks.f as FileSinkConfig).slices!;
+  deepStrictEqual([localTime, keepForMs, keepBytes], [true, 90 * 86_400_000, 2 ** 30]);
+  for (
+    const [text, complaint] of [
+      [`sources: {k: {type: kernel}}\nsinks: {f: {type: file, dir: /d, keepFor: 90d}}`, /keepFor: .*path is missing/],
+      [`sources: {k: {type: kernel}}\nsinks: {f: {type: file, dir: /d, path: ../x}}`, /sinks\.f\.path: .*below dir/],
+      [`sources: {a: {type: kubernetesAudit, tokenFile: /t}}\nsinks: {o: {type: stdout}}`, /tokenFile: is for listen/],
+      [
+        `sources: {a: {type: kubernetesAudit, stages: [panic]}}\nsinks: {o: {type: stdout}}`,
+        /allowed: RequestReceived/,
+      ],
+    ] as const
+  ) match(problems(text).join("\n"), complaint);
+});
+
 Deno.test("sampleText() is a configuration, as it is and with everything switched on", () => {
   strictEqual(read(sampleText()).sinks.loghost?.type, "relp");
   const everything = read(switchedOn());
@@ -390,7 +417,10 @@ Deno.test("sampleText() shows the defaults that hold", () => {
     );
   const everything = read(switchedOn());
   deepStrictEqual([everything.state, everything.spool], [defaults.state, defaults.spool]);
-  deepStrictEqual(everything.sinks.file, parseTo("file:/var/log/agent"));
+  const { slices, ...file } = everything.sinks.file as FileSinkConfig;
+  deepStrictEqual(file, parseTo("file:/var/log/agent"));
+  const { keepForMs: _8, keepBytes: _9, ...shown } = slices!;
+  deepStrictEqual(shown, (parseTo(`file:/var/log/agent/${shown.path}`) as FileSinkConfig).slices);
   deepStrictEqual(everything.sinks.stdout, parseTo("stdout:"));
 });
 

@@ -4,6 +4,7 @@ import type {
   AgentConfig,
   FileSourceConfig,
   HostPort,
+  KubernetesAuditSourceConfig,
   SourceConfig,
   TlsConfig,
   WebhookSourceConfig,
@@ -13,6 +14,7 @@ import { Discovery } from "../../sources/file/discovery.ts";
 import { isLocal } from "../../sources/webhook/access.ts";
 import { TokenFile } from "../../system/token_file.ts";
 import { formatAddress } from "../../tls/dial.ts";
+import { checkAuditPolicy } from "./audit_policy.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 import { complaintOfFolder } from "./folder.ts";
 
@@ -32,6 +34,11 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
     case "audit":
       if (source.socket !== undefined) return [checkDevice(subject, source.socket)];
       return checkFiles(subject, { include: source.include, exclude: [] });
+    case "kubernetesAudit":
+      return [
+        ...checkAuditEvents(subject, source),
+        ...(source.policyFile === undefined ? [] : checkAuditPolicy(`${subject}.policyFile`, source.policyFile)),
+      ];
     case "stdin":
       return [fine(subject, "reads the standard input")];
     case "tap":
@@ -52,6 +59,14 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
   }
 }
 
+function checkAuditEvents(subject: string, source: KubernetesAuditSourceConfig): readonly Finding[] {
+  const { webhook, include, tls } = source;
+  if (webhook === undefined) return checkFiles(subject, { include, exclude: [] });
+  if ("path" in webhook.listen) return [checkSocket(subject, webhook.listen.path)];
+  const callers = { ...webhook, ...(tls === undefined ? {} : { tls }) };
+  return [checkPort(subject, webhook.listen, "tcp"), ...checkCallers(subject, callers)];
+}
+
 /** Whether TLS asks clients who they are. */
 function checkStrangers(subject: string, { tls }: { readonly tls?: TlsConfig }): readonly Finding[] {
   if (tls === undefined || tls.ca !== undefined) return [];
@@ -61,7 +76,10 @@ function checkStrangers(subject: string, { tls }: { readonly tls?: TlsConfig }):
 }
 
 /** Who may push to a webhook. */
-function checkCallers(subject: string, { listen, tls, tokenFile }: WebhookSourceConfig): readonly Finding[] {
+function checkCallers(
+  subject: string,
+  { listen, tls, tokenFile }: Pick<WebhookSourceConfig, "listen" | "tls" | "tokenFile">,
+): readonly Finding[] {
   const findings = tokenFile === undefined ? [] : [checkToken(`${subject}.tokenFile`, tokenFile)];
   if (isLocal(listen) || tls?.ca !== undefined || tokenFile !== undefined) return findings;
   return [broken(subject, "anybody could push", "listen on 127.0.0.1, or set tls.ca or tokenFile")];

@@ -51,6 +51,8 @@ export interface WebhookOptions {
   readonly program: string;
   /** Facility × 8 + severity. */
   readonly priority: number;
+  /** Makes several records of one: for senders that post lists. @throws for what is none: it is refused with 400 */
+  readonly unfold?: (run: LineRun) => LineRun;
 }
 
 /** A webhook, listening. Dispose it after its batches are settled. */
@@ -221,7 +223,7 @@ class Webhook implements WebhookSource {
       this.#checkCaller(message);
       const form = bodyTypeOf(message);
       checkLength(message, this.#options.maxBodyBytes);
-      run = await readRecords(message, form, this.#options.maxBodyBytes, share);
+      run = this.#unfolded(await readRecords(message, form, this.#options.maxBodyBytes, share));
       if (this.#stopping) throw new Refusal(503, "going down", retryAfter);
     } catch (error) {
       share.giveBack();
@@ -230,6 +232,14 @@ class Webhook implements WebhookSource {
     if (run.count > 0) await this.#store(run, message.socket, share);
     else share.giveBack();
     return run.count;
+  }
+
+  #unfolded(run: LineRun): LineRun {
+    try {
+      return this.#options.unfold?.(run) ?? run;
+    } catch (error) {
+      throw new Refusal(400, errorText(error));
+    }
   }
 
   /** Resolves when the records are safe; the share is given back when nobody holds them any more. @throws {Refusal} */
