@@ -28,7 +28,9 @@ export class CertificateWatch {
   /** The machine's own certificate; undefined where the agent does not keep one. */
   own(nowMs: number): CertificateState | undefined {
     if (this.#read === undefined) return undefined;
-    if (this.#own !== undefined && Math.abs(nowMs - this.#own.readMs) < againMs) return this.#own.state;
+    if (this.#own !== undefined && Math.abs(nowMs - this.#own.readMs) < againAfter(this.#own.state.ok)) {
+      return this.#own.state;
+    }
     let state: CertificateState;
     try {
       state = this.#read(nowMs);
@@ -42,7 +44,9 @@ export class CertificateWatch {
   /** End of the certificate in a file; undefined where none can be read. */
   endOf(path: string, nowMs: number): number | undefined {
     const known = this.#ends.get(path);
-    if (known !== undefined && Math.abs(nowMs - known.readMs) < againMs) return known.endMs;
+    if (known !== undefined && Math.abs(nowMs - known.readMs) < againAfter(known.endMs !== undefined)) {
+      return known.endMs;
+    }
     const endMs = readCertificateEnd(path);
     this.#ends.set(path, { readMs: nowMs, endMs });
     return endMs;
@@ -68,3 +72,9 @@ function stateOf(status: Status, subject: string): CertificateState {
 }
 
 const againMs = 60_000;
+/** What is missing or not usable is put right at any moment: a page must not tell of it for a minute more. */
+const soonMs = 2_000;
+
+function againAfter(usable: boolean): number {
+  return usable ? againMs : soonMs;
+}
