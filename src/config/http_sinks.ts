@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type {
   ElasticsearchSinkConfig,
-  HttpCredentialFiles,
+  HttpCredentials,
   HttpSinkConfig,
   LokiSinkConfig,
   NetworkSinkConfig,
@@ -159,15 +159,15 @@ function httpKeys(network: NetworkSchemas, service: { readonly path: string; rea
       .prefault(httpSinkDefaults.maxRequestRecords),
     batchWait: duration(0, 60_000, { about: "How long a request waits for more records while it is not full." })
       .prefault(durationText(httpSinkDefaults.batchWaitMs)),
-    user: parsedText(parseUser, { about: "User name; its password is in passwordFile.", example: "agent" })
-      .exactOptional(),
-    passwordFile: text({ about: "File with the password of user.", example: "/etc/agent/store.password" })
-      .exactOptional(),
-    tokenFile: text({ about: "File with a bearer token, in place of a user.", example: "/etc/agent/store.token" })
-      .exactOptional(),
-    apiKeyFile: text({
-      about: "File with an API key of Elasticsearch, in place of a user.",
-      example: "/etc/agent/store.apikey",
+    authentication: choice(["basic", "bearer", "apiKey"], {
+      about:
+        "How we say who we are: a user with a password, a token, an API key of Elasticsearch; default: not at all.",
+      example: "basic",
+    }).exactOptional(),
+    user: parsedText(parseUser, { about: "User name, for basic.", example: "agent" }).exactOptional(),
+    secretFile: text({
+      about: "File with the password, the token or the key; read anew for every request.",
+      example: "/etc/agent/store.secret",
     }).exactOptional(),
     refusedRetryCount: count(0, 1_000, {
       about: "How often a record that the server refuses for good is sent again before it goes to the dead letters.",
@@ -201,21 +201,20 @@ function httpOf(
   };
 }
 
-function credentialsOf(keys: HttpKeys, context: IssueContext): HttpCredentialFiles | undefined {
-  const { user, passwordFile, tokenFile, apiKeyFile } = keys;
-  if (user === undefined && passwordFile !== undefined) {
-    complain(context, keys, "missing; a password goes with a user", ["user"]);
+function credentialsOf(keys: HttpKeys, context: IssueContext): HttpCredentials | undefined {
+  const { authentication: kind, user, secretFile } = keys;
+  if (kind !== undefined && secretFile === undefined) {
+    complain(context, keys, `missing; ${kind} has its secret in a file`, ["secretFile"]);
   }
-  if (user !== undefined && passwordFile === undefined) {
-    complain(context, keys, "missing; a user goes with a password", ["passwordFile"]);
+  if (kind === "basic" && user === undefined) complain(context, keys, "missing; a password goes with a user", ["user"]);
+  if (kind === undefined && (user ?? secretFile) !== undefined) {
+    complain(context, keys, "missing; allowed: basic, bearer, apiKey", ["authentication"]);
   }
-  const kinds = [user ?? passwordFile, tokenFile, apiKeyFile].filter((kind) => kind !== undefined);
-  if (kinds.length > 1) {
-    complain(context, keys, "stands beside another kind of credentials; allowed: one", [
-      apiKeyFile === undefined ? "tokenFile" : "apiKeyFile",
-    ]);
+  if (kind !== undefined && kind !== "basic" && user !== undefined) {
+    complain(context, keys, `is for basic, not for ${kind}`, ["user"]);
   }
-  return kinds.length === 0 ? undefined : given({ user, passwordFile, tokenFile, apiKeyFile });
+  if (kind === undefined || secretFile === undefined) return undefined;
+  return { kind, secretFile, ...given({ user }) };
 }
 
 function parseFieldName(name: string): string {

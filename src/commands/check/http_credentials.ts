@@ -15,7 +15,7 @@ export function checkHttpCredentials(
   } catch (error) {
     return [broken(subject, errorText(error), "write the secret into the file, or name another")];
   }
-  const path = credentials.passwordFile ?? credentials.tokenFile ?? credentials.apiKeyFile!;
+  const path = credentials.secretFile;
   const mode = Deno.statSync(path).mode ?? 0;
   return [
     (mode & 0o077) === 0

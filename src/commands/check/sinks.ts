@@ -2,14 +2,7 @@
 import { isIP } from "node:net";
 import { lookup } from "node:dns/promises";
 import project from "../../../deno.json" with { type: "json" };
-import type {
-  AgentConfig,
-  NetworkSinkConfig,
-  RelpSinkConfig,
-  SinkConfig,
-  StreamSinkConfig,
-  SyslogSinkConfig,
-} from "../../config/config.ts";
+import type { AgentConfig, NetworkSinkConfig, RelpSinkConfig, SinkConfig } from "../../config/config.ts";
 import { pause } from "../../pipeline/backoff.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { deadLetterFiles, deadLetterFolder } from "../../spool/dead_letters.ts";

@@ -1,36 +1,24 @@
 /** Who we say we are: secrets out of files, read anew for every request, so that a new one takes effect at once. */
 import { errorText, PeerError } from "../../pipeline/errors.ts";
 
-/** At most one of the three kinds. */
+/** How, and where the secret is. */
 export interface HttpCredentials {
-  readonly user?: string | undefined;
-  /** Goes with `user`: Basic (RFC 7617). */
-  readonly passwordFile?: string | undefined;
-  /** Bearer (RFC 6750). */
-  readonly tokenFile?: string | undefined;
-  /** `Authorization: ApiKey …`, as Elasticsearch has it: the encoded form, or `id:key`. */
-  readonly apiKeyFile?: string | undefined;
+  /** Basic (RFC 7617), Bearer (RFC 6750), or `ApiKey`, as Elasticsearch has it: the encoded form, or `id:key`. */
+  readonly kind: "basic" | "bearer" | "apiKey";
+  readonly secretFile: string;
+  /** For `basic`. */
+  readonly user?: string;
 }
 
-/** The header. @throws {PeerError} when a file cannot be read or used; its content is never part of a message */
-export function authorization(
-  { user, passwordFile, tokenFile, apiKeyFile }: HttpCredentials,
-): Readonly<Record<string, string>> {
-  if (user !== undefined && passwordFile !== undefined) {
-    return { Authorization: `Basic ${encoder.encode(`${user}:${readSecret(passwordFile)}`).toBase64()}` };
-  }
-  if (tokenFile !== undefined) return { Authorization: `Bearer ${headerValue(tokenFile)}` };
-  if (apiKeyFile === undefined) return {};
-  const key = headerValue(apiKeyFile);
-  return { Authorization: `ApiKey ${key.includes(":") ? encoder.encode(key).toBase64() : key}` };
-}
-
-function headerValue(path: string): string {
-  const secret = readSecret(path);
+/** The header. @throws {PeerError} when the file cannot be read or used; its content is never part of a message */
+export function authorization({ kind, secretFile, user = "" }: HttpCredentials): Readonly<Record<string, string>> {
+  const secret = readSecret(secretFile);
+  if (kind === "basic") return { Authorization: `Basic ${encoder.encode(`${user}:${secret}`).toBase64()}` };
   if (!/^[!-~]+$/.test(secret)) {
-    throw new PeerError(`Cannot use "${path}": it holds more than one word of printable ASCII`);
+    throw new PeerError(`Cannot use "${secretFile}": it holds more than one word of printable ASCII`);
   }
-  return secret;
+  if (kind === "bearer") return { Authorization: `Bearer ${secret}` };
+  return { Authorization: `ApiKey ${secret.includes(":") ? encoder.encode(secret).toBase64() : secret}` };
 }
 
 /** The content without the line's end. */
