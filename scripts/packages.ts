@@ -5,10 +5,12 @@ import { type Outcome, runProgram, say } from "./program.ts";
 const packages: Readonly<Record<string, string>> = {
   "age": "opens our bundles as the support team does",
   "busybox-static": "the smallest shell and tools that the self-extracting file must start with",
+  "chromium": "the browser that looks at the status page and uses it",
   "faketime": "a clock that jumps under a whole process",
   "iproute2": "ip and ss: networks that stall and fail",
   "logrotate": "rotates files under the file source as machines do",
   "openssh-server": "a machine that is reached by ssh",
+  "minisign": "signs what agent self-update must take and refuse",
   "openssl": "makes certificates, and plain TLS peers",
   "prometheus": "promtool and a real scrape: metrics, alerts and panels",
   "rsyslog": "the peer: syslog receivers and senders",
