@@ -137,7 +137,7 @@ function refuseGarbage({ code }: { readonly code?: string }, socket: Socket): vo
   if (!socket.writable) return void socket.destroy();
   const status = code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  setTimeout(() => socket.destroy(), 1_000);
+  setTimeout(() => socket.destroy(), 250);
 }
 
 const maxHeaderBytes = 8 * 1024;

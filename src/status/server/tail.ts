@@ -1,20 +1,49 @@
 /** The live tail as server-sent events (WHATWG HTML section 9.2). Who reads slowly loses records, told by `skipped`; nothing waits for it. */
 import { parseSeverity } from "../../formats/priority.ts";
+import { pause } from "../../pipeline/backoff.ts";
 import type { AgentFeed, TailFilter, TailRecord } from "../state.ts";
 import type { StatusContext } from "./app.ts";
 
-/** How many may follow at a time: each costs the shipper a look at every record. */
+/** What following may cost the shipper, whoever follows: readers at a time, new readers, and records a second for all together. */
 export class TailLimit {
+  readonly #now: () => number;
   #open = 0;
+  #entries = entryBurst;
+  #entriesMs: number;
+  #windowMs: number;
+  #sent = 0;
 
+  /** @param now milliseconds that only grow */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#entriesMs = this.#windowMs = now();
+  }
+
+  /** Takes a place; false: there is none now. */
   enter(): boolean {
-    if (this.#open >= maxTails) return false;
+    const nowMs = this.#now();
+    this.#entries = Math.min(entryBurst, this.#entries + (nowMs - this.#entriesMs) / 1_000 * entriesPerSecond);
+    this.#entriesMs = nowMs;
+    if (this.#open >= maxTails || this.#entries < 1) return false;
+    this.#entries--;
     this.#open++;
     return true;
   }
 
   leave(): void {
     this.#open--;
+  }
+
+  /** How long the next record has to wait, milliseconds; 0: it goes out now, and is counted. */
+  takeTurn(): number {
+    const nowMs = this.#now();
+    if (nowMs - this.#windowMs >= windowMs) {
+      this.#windowMs = nowMs;
+      this.#sent = 0;
+    }
+    if (this.#sent >= recordsPerWindow) return Math.max(1, this.#windowMs + windowMs - nowMs);
+    this.#sent++;
+    return 0;
   }
 }
 
@@ -28,10 +57,10 @@ export function followTail(context: StatusContext, feed: AgentFeed, limit: TailL
   }
   if (context.req.method === "HEAD") return context.body(null, 200, eventHeaders);
   if (!limit.enter()) {
-    return context.json({ error: `${maxTails} follow already` }, 503, { "retry-after": "30" });
+    return context.json({ error: "too many follow, or began to of late" }, 503, { "retry-after": "5" });
   }
   return eventResponse(
-    (signal) => encoded(feed.tail(filter, signal)),
+    (signal) => encoded(feed.tail(filter, signal), limit, signal),
     context.env.gone,
     () => limit.leave(),
   );
@@ -100,8 +129,18 @@ export function encodeEvent(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
-async function* encoded(records: AsyncIterable<TailRecord>): AsyncGenerator<string> {
-  for await (const record of records) yield encodeEvent(record);
+/** What is not taken meanwhile is skipped by the feed, which costs it next to nothing. */
+async function* encoded(
+  records: AsyncIterable<TailRecord>,
+  limit: TailLimit,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  for await (const record of records) {
+    for (let waitMs = limit.takeTurn(); waitMs > 0 && !signal.aborted; waitMs = limit.takeTurn()) {
+      await pause(waitMs, signal);
+    }
+    yield encodeEvent(record);
+  }
 }
 
 /** The next value of an iterator, waited for in turns; a race of promises would keep something of every turn. */
@@ -136,4 +175,9 @@ class Asked<T> {
 }
 
 const maxTails = 16;
+const entryBurst = 20;
+const entriesPerSecond = 2;
+/** 2,000 records a second for all readers: more than anybody reads. */
+const windowMs = 200;
+const recordsPerWindow = 400;
 const eventHeaders = { "content-type": "text/event-stream; charset=utf-8" };

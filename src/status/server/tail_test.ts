@@ -1,5 +1,5 @@
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
-import { encodeEvent, eventResponse, parseTailFilter } from "./tail.ts";
+import { encodeEvent, eventResponse, parseTailFilter, TailLimit } from "./tail.ts";
 
 const words = (text: string): URLSearchParams => new URLSearchParams(text);
 
@@ -57,4 +57,23 @@ Deno.test("eventResponse() sends a sign of life while there is nothing to tell",
   match(new TextDecoder().decode((await reader.read()).value), /^: still here\n\n$/);
   stop.abort();
   while (!(await reader.read()).done);
+});
+
+Deno.test("TailLimit bounds readers, new readers and records of all together", () => {
+  let nowMs = 0;
+  const limit = new TailLimit(() => nowMs);
+  const entered = (): number => Array.from({ length: 30 }, () => limit.enter()).filter((one) => one).length;
+  strictEqual(entered(), 16);
+  for (let i = 0; i < 16; i++) limit.leave();
+  strictEqual(entered(), 4);
+  for (let i = 0; i < 4; i++) limit.leave();
+  nowMs += 2_000;
+  strictEqual(entered(), 4);
+  let sent = 0;
+  while (limit.takeTurn() === 0) sent++;
+  strictEqual(sent, 400);
+  nowMs += 50;
+  strictEqual(limit.takeTurn(), 150);
+  nowMs += 150;
+  strictEqual(limit.takeTurn(), 0);
 });
