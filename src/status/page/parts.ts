@@ -36,17 +36,16 @@ export function totalsPart({ sources, sinks, pairs, spool }: AgentState, history
   const lost = sum([...sources, ...sinks].map(lostBy)) + (spool === undefined ? 0 : lostBySpool(spool));
   return html`<dl class="totals">
 ${total("Records in, a second", perSecond(inRate))}${total("Records out, a second", perSecond(outRate))}
-${total("Held", count(held))}${total("Lost since the start", count(lost), lost > 0 && "warning")}
+${total("Held", count(held))}${total("Lost since the start", count(lost), lost > 0 ? "warning" : "")}
 </dl>`;
 }
 
-function total(name: string, value: string, level: string | false = false): Html {
+function total(name: string, value: string, level = ""): Html {
   return html`
     <div>
       <dt>${name}</dt>
-      <dd${level && html`
-        class="${level}"
-      `}>${value}</dd></div>
+      <dd class="${level}">${value}</dd>
+    </div>
   `;
 }
 
