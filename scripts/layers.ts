@@ -43,6 +43,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...siblings("cert", "certificates are kept by the same code for every part that uses them"),
   ...siblings("dump", "a dump must work when everything else is broken"),
   ...siblings("status", "the status server shows figures that it is given"),
+  ...siblings("update", "an update must work whatever else is broken"),
   ...siblings("init", "what an init system is told does not depend on what the agent does"),
   engine: {
     mayImport: [

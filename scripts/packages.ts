@@ -1,5 +1,6 @@
 /** The Debian packages that tests run real peers from, each with its reason; installed where that is possible. */
 import { unpackAside } from "./aside.ts";
+import { buildVictoriaLogs } from "./go_peers.ts";
 import { type Outcome, runProgram, say } from "./program.ts";
 
 const packages: Readonly<Record<string, string>> = {
@@ -34,6 +35,7 @@ export const asidePackage = "syslog-ng-core";
 export async function installPackages(): Promise<void> {
   await installMissing();
   await unpackAside(asidePackage);
+  await buildVictoriaLogs();
 }
 
 async function installMissing(): Promise<void> {

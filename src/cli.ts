@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   serve: { summary: "serve page, metrics and dumps of this machine", load: () => import("./commands/serve.ts") },
   service: { summary: "make the init system run the agent", load: () => import("./commands/init_service.ts") },
   dump: { summary: "gather the evidence of this machine into one file", load: () => import("./commands/dump.ts") },
+  "self-update": {
+    summary: "replace this program by a newer, signed one",
+    load: () => import("./commands/self_update.ts"),
+  },
   version: { summary: "print the version", load: () => import("./commands/version.ts") },
 };
 

@@ -8,6 +8,7 @@ import { errorText, UsageError } from "../pipeline/errors.ts";
 import { openLog } from "../system/log.ts";
 import type { CommandContext } from "./context.ts";
 import { newCommand, oneOf, parseOptions } from "./options.ts";
+import { ownProgram } from "./own_program.ts";
 
 interface InitWords {
   readonly init?: string;
@@ -103,15 +104,6 @@ async function specOf({ command, config, name, program, state, root }: InitWords
     }
   }
   return spec;
-}
-
-/** The packed program says where its file is; a run from the source has none. */
-function ownProgram(): string {
-  const path = Deno.env.get("AGENT_PROGRAM") ?? Deno.execPath();
-  if (/(^|\/)deno$/.test(path)) {
-    throw new UsageError("--program is missing: this is a run from the source\nTry: --program /usr/local/bin/agent");
-  }
-  return path;
 }
 
 /** Folders that the configuration names; none, with a word about it, where there is no configuration yet. */

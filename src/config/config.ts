@@ -26,6 +26,8 @@ export interface AgentConfig {
   readonly sinks: Readonly<Record<string, SinkConfig>>;
   readonly spool: SpoolConfig;
   readonly status?: StatusConfig;
+  /** What `agent self-update` trusts; none: no updates. */
+  readonly update?: { readonly publicKey: string };
   /** What the rules are expected to do, for `agent check --tests`. */
   readonly tests: readonly RuleTestSpec[];
   readonly dump?: DumpConfig;

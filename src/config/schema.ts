@@ -95,6 +95,13 @@ const statusSchema = z.strictObject({
   }).meta({ description: "Dumps over HTTP, one at a time." }).prefault({}),
 }).meta({ description: "The local HTTP server: page, metrics, live tail, dumps." });
 
+const updateSchema = z.strictObject({
+  publicKey: text({
+    about: "Public key of minisign, or the file of one, that signs new versions; none: no updates.",
+    example: "/etc/agent/agent.pub",
+  }),
+}).meta({ description: "What agent self-update trusts." });
+
 /** The document, as read; the host's name is still to be filled in where the document has none. */
 export const documentSchema = z.strictObject({
   state: text({ about: "Folder of spool, checkpoints, certificates and the lock." }).prefault(defaults.state),
@@ -114,6 +121,7 @@ export const documentSchema = z.strictObject({
   sinks: sinksSchema,
   spool: spoolSchema.prefault({}),
   status: statusSchema.exactOptional(),
+  update: updateSchema.exactOptional(),
   tests: testsSchema.exactOptional(),
   dump: dumpSchema.exactOptional(),
 }).transform((keys, context): ReadDocument => {
@@ -129,6 +137,7 @@ export const documentSchema = z.strictObject({
     spool: { maxBytes: keys.spool.maxSize, whenFull: keys.spool.whenFull },
     tests: keys.tests ?? [],
     ...given({
+      update: keys.update,
       hostname: keys.hostname,
       certificate,
       status: statusOf(keys.status, certificate, context),
