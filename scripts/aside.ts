@@ -65,9 +65,13 @@ async function run(command: string, words: readonly string[], cwd?: string): Pro
   return output;
 }
 
+/** Where scripts keep what they downloaded, from run to run. */
+export function cacheFolder(): string {
+  return join(Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/tmp", ".cache"), "agent-build");
+}
+
 function folderOf(name: string): string {
-  const base = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/tmp", ".cache");
-  return join(base, "agent-build", name);
+  return join(cacheFolder(), name);
 }
 
 function existsFolder(path: string): boolean {

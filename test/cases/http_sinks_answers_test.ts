@@ -277,6 +277,16 @@ Deno.test("HttpSink replaces a connection that the server closed while nothing w
   deepStrictEqual([server.requests.length, server.connections], [5, 5]);
 });
 
+Deno.test("HttpSink goes on at once when the server closed an idle connection", async () => {
+  await using server = await ScriptedHttp.start({ answer: accepted });
+  await using sink = openSink("http", server.port);
+  for (let i = 0; i < 5; i++) {
+    deepStrictEqual(await sink.send(lines(`${i}`), forever), []);
+    await server.closeIdle();
+  }
+  deepStrictEqual([server.requests.length, server.connections], [5, 5]);
+});
+
 Deno.test("HttpSink keeps requests below their size and number of records", async () => {
   await using server = await ScriptedHttp.start({ answer: accepted });
   await using sink = openSink("http", server.port, {

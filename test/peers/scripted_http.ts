@@ -1,7 +1,7 @@
 /** An HTTP server that answers by a script and is strict about what it is sent: for what sinks do with each answer. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 
 /** One request as it came. */
@@ -48,24 +48,37 @@ export class ScriptedHttp implements AsyncDisposable {
   maxOpen = 0;
   connections = 0;
   #open = 0;
+  readonly #sockets = new Set<Socket>();
 
   private constructor(server: Server) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
-    server.on("connection", () => this.connections++);
+    server.on(server instanceof TlsServer ? "secureConnection" : "connection", (socket: Socket) => {
+      this.connections++;
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
   }
 
   static async start(options: ScriptedOptions): Promise<ScriptedHttp> {
-    let self: ScriptedHttp | undefined;
+    const started: { self?: ScriptedHttp } = {};
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
-      void self!.#handle(request, response, options);
+      void started.self!.#handle(request, response, options);
     const server = options.tls === undefined ? createServer(handle) : createTlsServer({
       ...options.tls,
       ...(options.tls.ca === undefined ? {} : { requestCert: true, rejectUnauthorized: true }),
     }, handle) as unknown as Server;
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    self = new ScriptedHttp(server);
-    return self;
+    return started.self = new ScriptedHttp(server);
+  }
+
+  /** Ends every connection politely, as servers do with those that are idle; resolves when they are closed. */
+  async closeIdle(): Promise<void> {
+    const closed = [...this.#sockets].map((socket) =>
+      new Promise<void>((resolve) => socket.once("close", () => resolve()))
+    );
+    for (const socket of this.#sockets) socket.destroySoon();
+    await Promise.all(closed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
