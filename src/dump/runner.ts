@@ -184,6 +184,9 @@ class CollectorRun {
     if (missing !== undefined && this.#artifacts.length === 0) {
       return { status: "skipped", missing: this.#collector.isAsked === true, reason: firstLine(missing.text) };
     }
+    if (this.#collector.isAsked === true && this.#artifacts.length === 0) {
+      return { status: "skipped", missing: true, reason: "it found nothing on this machine" };
+    }
     return { status: "ok", missing: false };
   }
 

@@ -2,74 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
+import { assertAllEnd, exists, hanging, inPlace, isAlive } from "../peers/dump_place.ts";
 import { OpenedDump } from "../peers/opened_dump.ts";
-import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
+import { runProgram, waitFor } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
-
-interface Place {
-  readonly folder: string;
-  /** Starts `agent dump WORDS` in `folder`. */
-  start(words: readonly string[], env?: Readonly<Record<string, string>>): RunningProgram;
-  run(words: readonly string[], expectCode: number, env?: Readonly<Record<string, string>>): Promise<Ended>;
-  /** An executable script; its path. */
-  script(name: string, text: string): string;
-  /** Names in `folder` that are no scripts. */
-  names(): readonly string[];
-}
-
-interface Ended {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function inPlace(test: (place: Place) => Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync({ prefix: "dump-command-" });
-  const scripts = Deno.makeTempDirSync({ prefix: "dump-scripts-" });
-  const start: Place["start"] = (words, env = {}) => {
-    const { command, args } = agentCommand(["dump", ...words]);
-    return RunningProgram.start(command, args, { cwd: folder, env, name: `agent dump ${words.join(" ")}` });
-  };
-  try {
-    await test({
-      folder,
-      start,
-      run: async (words, expectCode, env) => {
-        await using program = start(words, env);
-        const { code } = await program.waitForExit(20_000);
-        assert.equal(code, expectCode, `${words.join(" ")}\n${program.stdout}${program.stderr}`);
-        return { stdout: program.stdout, stderr: program.stderr };
-      },
-      script: (name, text) => {
-        const path = join(scripts, name);
-        Deno.writeTextFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-        return path;
-      },
-      names: () => [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
-    });
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-    Deno.removeSync(scripts, { recursive: true });
-  }
-}
-
-/** A script that writes its process ids to a file and hangs with a child on its pipe. */
-function hanging(place: Place, pids: string): string {
-  return place.script("hang", `echo begun; sleep 1000 & echo $! >> ${pids}; echo $$ >> ${pids}; sleep 1000`);
-}
-
-async function assertAllEnd(pids: string): Promise<void> {
-  const started = Deno.readTextFileSync(pids).trim().split("\n");
-  assert.ok(started.length >= 2);
-  await waitFor(() => !started.some(isAlive), "the end of all that was started");
-}
-
-function isAlive(pid: string): boolean {
-  try {
-    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
-  } catch {
-    return false;
-  }
-}
 
 const quick = ["--only", "command/x", "--only", "system/identity"];
 
@@ -365,15 +301,6 @@ Deno.test({
 function noise(mebibytes: number): string {
   const line = (i: number): string => `${i} ${Math.sin(i)}${Math.cos(i)}${Math.sin(i * 0.7)}\n`;
   return Array.from({ length: mebibytes * 16_384 }, (_, i) => line(i)).join("");
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 Deno.test({

@@ -2,8 +2,9 @@
 import { type Glob, matchesGlob, parseGlobs } from "../../formats/glob.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import type { Artifact, Collector, DumpContext, DumpProfile } from "../collector.ts";
-import { collector } from "./define.ts";
+import { collector, noteMissingProgram } from "./define.ts";
 import { FileError, inspect, namesIn, noteFailure, readChunks, type RegularFile } from "./files.ts";
+import { packerOfHead, packerOfName, unpackedFile } from "./unpack.ts";
 
 /** Files that a pattern matches. @param pattern absolute; a problem of the pattern is thrown at once */
 export function includeCollector(pattern: string): Collector {
@@ -89,6 +90,12 @@ async function* fileOf(context: DumpContext, name: string): AsyncIterable<Artifa
       yield { ...shared, path: `files${name}.sql`, kind: "text", content: sqlOf(context, file, name) };
     } else if (head[0] === 0x1f && head[1] === 0x8b) {
       yield { ...shared, path: `files${name}`, kind: "log", encoding: "gzip", content: endOf(context, file, name) };
+    } else if (packerOfHead(head) !== undefined) {
+      const program = packerOfHead(head)!;
+      const to = `files${packerOfName(name)?.bare ?? name}`;
+      const unpacked = unpackedFile(context, { program, path: file.path, to, maxBytes: fileBytes[context.profile] });
+      if (unpacked === undefined) noteMissingProgram(context, to, program);
+      else yield { ...unpacked, ...shared };
     } else yield { ...shared, path: `files${name}`, kind: kindOf(name, head), content: endOf(context, file, name) };
   } catch (error) {
     signal.throwIfAborted();

@@ -53,7 +53,7 @@ async function findKubectl(context: DumpContext, options: KubernetesOptions): Pr
   if (!machine.live) return undefined;
   const program = ["kubectl", "k3s", "rke2", "microk8s"].find((name) => machine.which(name) !== undefined);
   if (program === undefined || program === "rke2") return undefined;
-  const own = Deno.env.get("KUBECONFIG");
+  const own = Deno.env.get("KUBECONFIG") || undefined;
   const config = options.kubeconfig ?? own ?? await firstThere(usualConfigs);
   const environment = config === undefined ? {} : { KUBECONFIG: config };
   return { program, first: program === "kubectl" ? [] : ["kubectl"], environment };

@@ -1,10 +1,11 @@
 /** Log files of the standard places, with rotated and compressed ones, newest first, as much of each as the profile wants. */
 import { BootClock } from "../../system/boot.ts";
 import type { Artifact, Collector, DumpContext, DumpProfile } from "../collector.ts";
-import { collector, commandArtifact, commandArtifacts, textArtifact } from "./define.ts";
+import { collector, commandArtifacts, textArtifact } from "./define.ts";
 import { noteFailure, readChunks } from "./files.ts";
 import { findLogs, type FoundLogs, type LogFile } from "./log_folder.ts";
 import { linesWithin, type SpanCounts } from "./time_filter.ts";
+import { packerOfName, unpackedFile } from "./unpack.ts";
 
 /** Log files of system and services. */
 export const logsCollector: Collector = collector({
@@ -87,7 +88,7 @@ class LogArtifact {
   readonly #context: DumpContext;
   readonly #file: LogFile;
   readonly #maxBytes: number;
-  readonly #packer: string | undefined;
+  readonly #packer: Packer | "gzip" | undefined;
   readonly #counts: SpanCounts = { lines: 0, kept: 0, timed: 0 };
   #said = "";
 
@@ -97,7 +98,7 @@ class LogArtifact {
     // A hole is not evidence: of a sparse file only as much as the disk holds, its end. Compressing disks hold less too.
     const isSparse = file.sizeBytes > 64 * 2 ** 20 && file.allocatedBytes < file.sizeBytes / 20;
     this.#maxBytes = isSparse ? Math.min(maxBytes, Math.max(file.allocatedBytes, 65_536)) : maxBytes;
-    this.#packer = /\.(gz|xz|bz2|zst|lz4)$/.exec(file.name)?.[1];
+    this.#packer = file.name.endsWith(".gz") ? "gzip" : packerOfName(file.name);
   }
 
   /** For the index, once the content was read. */
@@ -127,7 +128,7 @@ class LogArtifact {
     const { name, modifiedMs } = this.#file;
     const shared = { kind: "log", origin: name, taken: new Date(modifiedMs) } as const;
     if (this.#packer === undefined) return { ...shared, path: folder + name, content: this.#filtered(this.#plain()) };
-    if (this.#packer !== "gz") return this.#unpackedByProgram(folder);
+    if (this.#packer !== "gzip") return this.#unpackedByProgram(this.#packer, folder);
     if (this.#file.sizeBytes > this.#maxBytes) {
       this.#said = `left out, the compressed file is larger than the ${this.#context.profile} profile takes`;
       return undefined;
@@ -188,23 +189,19 @@ class LogArtifact {
     return linesWithin(chunks, span, { nowMs: Date.now(), ...(isOfThisBoot ? { bootAtMs } : {}) }, this.#counts);
   }
 
-  #unpackedByProgram(folder: string): Artifact | undefined {
-    const program = { xz: "xz", bz2: "bzip2", zst: "zstd", lz4: "lz4" }[this.#packer!]!;
-    const { machine } = this.#context;
-    if (!machine.live || machine.which(program) === undefined) {
+  #unpackedByProgram(packer: Packer, folder: string): Artifact | undefined {
+    const { path, modifiedMs } = this.#file;
+    const { program, bare } = packer;
+    const unpacked = unpackedFile(this.#context, { program, path, to: folder + bare, maxBytes: 20 * this.#maxBytes });
+    if (unpacked === undefined) {
       this.#said = `left out, "${program}" is not there to unpack it`;
       return undefined;
     }
-    const { name, path, modifiedMs } = this.#file;
-    const to = folder + name.slice(0, -this.#packer!.length - 1);
-    const artifact = commandArtifact(this.#context, { program, args: ["-dc", path], to, kind: "log" });
-    return {
-      ...artifact,
-      taken: new Date(modifiedMs),
-      content: this.#filtered(atMost(artifact.content, 20 * this.#maxBytes)),
-    };
+    return { ...unpacked, taken: new Date(modifiedMs), content: this.#filtered(unpacked.content) };
   }
 }
+
+type Packer = NonNullable<ReturnType<typeof packerOfName>>;
 
 /** What a file system leaves where it had no time to write; no text has them. */
 function withoutZeros(bytes: Uint8Array): Uint8Array {
@@ -213,13 +210,5 @@ function withoutZeros(bytes: Uint8Array): Uint8Array {
 
 /** Bell, backspace, tab, line feed, form feed, carriage return, escape. */
 const textControls: ReadonlySet<number> = new Set([7, 8, 9, 10, 12, 13, 27]);
-
-async function* atMost(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
-  let left = maxBytes;
-  for await (const chunk of chunks) {
-    yield chunk;
-    if ((left -= chunk.length) <= 0) return;
-  }
-}
 
 const encoder = new TextEncoder();
