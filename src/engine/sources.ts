@@ -160,7 +160,11 @@ async function openKubernetesAudit(
   const record = { program, priority };
   if (webhook === undefined) {
     const { openFileSource } = await import("../sources/file/file_source.ts");
-    const files = { include, start, maxLineBytes, longLines: "skip" as const };
+    // What was rotated away twice while the agent was down is found by its name: the API server's are audit-TIME.log.
+    const rotated = include.filter((path) => /^[^*?[{]*\.log$/.test(path)).map((path) =>
+      path.replace(/\.log$/, "-[0-9]*.log")
+    );
+    const files = { include: [...include, ...rotated], start, maxLineBytes, longLines: "skip" as const };
     return openKubernetesAuditSource({
       id,
       inner: openFileSource({ id, once, hostname, ...files, ...record, report }),

@@ -48,12 +48,13 @@ export class AuditEventView {
 
   /**
    * Start and end of each body that must not leave, in order; none for most events. What a body calls itself counts as
-   * much as the resource that was asked for.
+   * much as the resource that was asked for; where none is named, nobody can tell, and all are hidden.
    */
   hiddenBodies(): readonly (readonly [number, number])[] {
     const { starts, ends } = this.#finder;
     if (starts[at.requestObject]! < 0 && starts[at.responseObject]! < 0) return none;
-    const all = this.#resources.has("*") || this.#resources.has(this.#resource());
+    const all = this.#resources.has("*") || this.#resources.has(this.#resource()) ||
+      this.#resources.size > 0 && starts[at.resource]! < 0;
     const hidden: [number, number][] = [];
     for (const [body, kind] of bodies) {
       if (starts[body]! < 0) continue;
