@@ -13,7 +13,11 @@ const state: AgentState = {
     id: "messages",
     type: "file",
     received: { records: 12, bytes: 340 },
-    drops: [{ reason: "longLine", intended: true, records: 1, bytes: 99 }],
+    drops: [
+      { reason: "longLine", intended: true, records: 1, bytes: 99 },
+      { reason: "hole", intended: false, records: 0, bytes: 77 },
+    ],
+    sessions: 4,
     lastRecordMs: 1_500,
     files: { watched: 3, open: 2, unreadBytes: 7 },
   }],
@@ -28,10 +32,19 @@ const state: AgentState = {
     suspendedMs: 2_500,
     delivered: { records: 7, bytes: 200 },
     drops: [{ reason: "refused", intended: false, records: 2, bytes: 10 }],
+    deadLettersRemovedBytes: 11,
     held: { records: 3, bytes: 90 },
     lagMs: 1_250,
   }],
   pairs: [{ source: "messages", sink: "rsyslog-relp", received: 12, delivered: 7, dropped: 2, held: 3 }],
+  spool: {
+    usedBytes: 10,
+    maxBytes: 100,
+    records: 2,
+    drops: [{ reason: "damaged", intended: false, records: 1, bytes: 5 }],
+    syncs: { count: 8, totalMs: 1_500 },
+    blocked: true,
+  },
   auditRulesLoaded: false,
 };
 
@@ -66,13 +79,27 @@ Deno.test("formatMetrics() writes counters with their labels as text 0.0.4", asy
       'rsyslog_pstat_size{name="rsyslog-relp queue",origin="core.queue"} 3',
       'rsyslog_pstat_oublock{name="resource-usage",origin="impstats"} 1',
       "rsyslog_augenrules_load_success 0",
+      'agent_lost_bytes_total{component_id="messages",component_kind="source",component_type="file",reason="hole"} 77',
+      'agent_lost_bytes_total{component_id="spool",component_kind="buffer",component_type="disk",reason="damaged"} 5',
+      'agent_dead_letters_total{component_id="rsyslog-relp",component_kind="sink",component_type="relp",cause="refused"} 2',
+      'agent_dead_letters_total{component_id="rsyslog-relp",component_kind="sink",component_type="relp",cause="givenUp"} 0',
+      'agent_dead_letters_removed_bytes_total{component_id="rsyslog-relp",component_kind="sink",component_type="relp"} 11',
+      'agent_source_connections{component_id="messages",component_kind="source",component_type="file"} 4',
+      "agent_buffer_blocked 1",
+      "agent_buffer_fsyncs_total 8",
+      "agent_buffer_fsync_seconds_total 1.5",
       'agent_build_info{version="1.2.3",command="ship",host="odd\\"name\\\\"} 1',
     ]
   ) ok(lines.includes(line), `missing: ${line}`);
 });
 
 Deno.test("formatMetrics() leaves out what there is nothing to tell of", async () => {
-  const { body } = await formatMetrics({ ...state, sources: [], auditRulesLoaded: true }, "prometheus", usage);
+  const { version, hostname, command, nowMs, startMs } = state;
+  const { body } = await formatMetrics(
+    { version, hostname, command, nowMs, startMs, sources: [], sinks: [], pairs: [], auditRulesLoaded: true },
+    "prometheus",
+    usage,
+  );
   ok(!body.includes("agent_watched_files"));
   ok(!body.includes("agent_buffer_size_bytes"));
   ok(body.includes("rsyslog_augenrules_load_success 1"));

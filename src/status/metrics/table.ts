@@ -106,10 +106,48 @@ const deliveryMetrics = {
   ),
 } as const satisfies Record<string, MetricSpec>;
 
+const lossMetrics = {
+  agent_lost_bytes_total: counter(
+    "Bytes that sources and the disk queue lost, apart from what the configuration said, where they are known.",
+    ["component_id", "component_kind", "component_type", "reason"],
+    ({ state }) => [
+      ...state.sources.flatMap(({ id, type, drops }) => lostBytes(drops, component("source", id, type))),
+      ...lostBytes(state.spool?.drops ?? [], component("buffer", "spool", "disk")),
+    ],
+  ),
+  agent_dead_letters_total: counter(
+    "Records that were kept aside on disk: refused by the peer, or given up after as many tries as the sink may make.",
+    [...componentLabels, "cause"],
+    ({ state }) =>
+      state.sinks.flatMap(({ id, type, drops }) =>
+        ["refused", "givenUp"].map((cause) => {
+          const records = drops.find(({ reason }) => reason === cause)?.records ?? 0;
+          return sample(records, { ...component("sink", id, type), cause });
+        })
+      ),
+  ),
+  agent_dead_letters_removed_bytes_total: counter(
+    "Bytes of dead letters that made room for newer ones.",
+    componentLabels,
+    ({ state }) =>
+      state.sinks.flatMap(({ id, type, deadLettersRemovedBytes: bytes }) =>
+        bytes === undefined ? [] : [sample(bytes, component("sink", id, type))]
+      ),
+  ),
+} as const satisfies Record<string, MetricSpec>;
+
 const fileMetrics = {
   agent_watched_files: gauge("Files that a source follows.", componentLabels, files("watched")),
   agent_open_files: gauge("Those that are open.", componentLabels, files("open")),
   agent_source_unread_bytes: gauge("Bytes in them that are not read yet.", componentLabels, files("unreadBytes")),
+  agent_source_connections: gauge(
+    "Peers that are connected to a source that listens.",
+    componentLabels,
+    ({ state }) =>
+      state.sources.flatMap(({ id, type, sessions }) =>
+        sessions === undefined ? [] : [sample(sessions, component("source", id, type))]
+      ),
+  ),
 } as const satisfies Record<string, MetricSpec>;
 
 const bufferMetrics = {
@@ -121,6 +159,20 @@ const bufferMetrics = {
     ["reason", "intentional"],
     ({ state }) => (state.spool?.drops ?? []).map((drop) => sample(drop.records, dropLabelsOf(drop))),
   ),
+  agent_buffer_blocked: gauge(
+    "Whether sources wait because it has no room.",
+    [],
+    ({ state }) => spool(state.spool?.blocked === undefined ? undefined : Number(state.spool.blocked)),
+  ),
+  agent_buffer_fsyncs_total: counter(
+    "Times that the disk made its records safe.",
+    [],
+    ({ state }) => spool(state.spool?.syncs?.count),
+  ),
+  agent_buffer_fsync_seconds_total: counter("How long that took in all.", [], ({ state }) => {
+    const { syncs } = state.spool ?? {};
+    return spool(syncs === undefined ? undefined : syncs.totalMs / 1_000);
+  }),
 } as const satisfies Record<string, MetricSpec>;
 
 const certificateMetrics = {
@@ -167,6 +219,7 @@ const processMetrics = {
 export const metrics = {
   ...componentMetrics,
   ...deliveryMetrics,
+  ...lossMetrics,
   ...fileMetrics,
   ...bufferMetrics,
   ...certificateMetrics,
@@ -190,7 +243,7 @@ function sample(value: number, labels: Readonly<Record<string, string>> = {}): S
 }
 
 function component(
-  kind: "source" | "sink",
+  kind: "source" | "sink" | "buffer",
   id: string,
   type: string,
 ): Record<(typeof componentLabels)[number], string> {
@@ -227,6 +280,11 @@ function componentDrops({ state }: MetricInput, unit: keyof Amount): readonly Sa
     ({ id, type, drops }: { id: string; type: string; drops: readonly DropCount[] }): Sample[] =>
       drops.map((drop) => sample(drop[unit], { ...component(kind, id, type), ...dropLabelsOf(drop) }));
   return [...state.sources.flatMap(of("source")), ...state.sinks.flatMap(of("sink"))];
+}
+
+function lostBytes(drops: readonly DropCount[], labels: ReturnType<typeof component>): readonly Sample[] {
+  return drops.filter(({ intended, bytes }) => !intended && bytes > 0)
+    .map(({ reason, bytes }) => sample(bytes, { ...labels, reason }));
 }
 
 function dropLabelsOf({ reason, intended }: DropCount): { readonly reason: string; readonly intentional: string } {
