@@ -2,7 +2,7 @@
 import { formatDuration, formatSize } from "../formats/duration.ts";
 import { severityName } from "../formats/priority.ts";
 import type { AgentState, DropCount, TailRecord } from "./state.ts";
-import { verdictOf } from "./verdict.ts";
+import { amount, verdictOf } from "./verdict.ts";
 
 /** How it is written. */
 export interface TerminalOptions {
@@ -86,7 +86,7 @@ function machineLines({ spool, certificate, nowMs, auditRulesLoaded }: AgentStat
   if (spool !== undefined) {
     const fill = spool.maxBytes === 0 ? 0 : Math.round(spool.usedBytes / spool.maxBytes * 100);
     lines.push(
-      `disk queue   ${fill} % of ${formatSize(spool.maxBytes)}, ${spool.records} records, gave up ${
+      `disk queue   ${fill} % of ${formatSize(spool.maxBytes)}, ${amount(spool.records, "record")}, gave up ${
         dropText(spool.drops)
       }`,
     );

@@ -65,29 +65,29 @@ function titleOf({ command, sinks, sources }: AgentState, troubles: readonly Tro
 function* sinkTroubles(sink: SinkState, { nowMs }: AgentState, losses: RecentLosses): Iterable<Trouble> {
   const { id, up, sinceMs, lastError, held, lagMs, lastSuccessMs } = sink;
   if (!up) {
-    const since = sinceMs === undefined ? "" : ` for ${formatDuration(Math.max(0, nowMs - sinceMs))}`;
+    const since = sinceMs === undefined ? "" : ` for ${lasting(Math.max(0, nowMs - sinceMs))}`;
     const waits = held.records === 0 ? "" : `; ${amount(held.records, "record")} wait`;
     yield {
       level: "bad",
       text: `Sink "${id}" is down${since}${waits}${lastError === undefined ? "" : `: ${lastError}`}`,
     };
   } else if (held.records > 0 && lagMs > silentMs && nowMs - (lastSuccessMs ?? 0) > silentMs) {
-    yield { level: "bad", text: `Sink "${id}" has confirmed nothing for ${formatDuration(lagMs)}` };
+    yield { level: "bad", text: `Sink "${id}" has confirmed nothing for ${lasting(lagMs)}` };
   } else if (lagMs > slowMs) {
-    yield { level: "warning", text: `Sink "${id}" is ${formatDuration(lagMs)} behind` };
+    yield { level: "warning", text: `Sink "${id}" is ${lasting(lagMs)} behind` };
   }
   yield* lossTrouble(`Sink "${id}"`, losses.of("sink", id, lostBy(sink)), sink.drops, losses);
   const life = sink.certificateEndMs === undefined ? Infinity : sink.certificateEndMs - nowMs;
   if (life <= 0) yield { level: "bad", text: `The certificate that is shown to sink "${id}" has expired` };
   else if (life < 86_400_000) {
-    yield { level: "warning", text: `The certificate that is shown to sink "${id}" ends in ${formatDuration(life)}` };
+    yield { level: "warning", text: `The certificate that is shown to sink "${id}" ends in ${lasting(life)}` };
   }
 }
 
 function* sourceTroubles(source: SourceState, { nowMs }: AgentState, losses: RecentLosses): Iterable<Trouble> {
   const { id, error, errorSinceMs } = source;
   if (error !== undefined) {
-    const since = errorSinceMs === undefined ? "" : ` for ${formatDuration(Math.max(0, nowMs - errorSinceMs))}`;
+    const since = errorSinceMs === undefined ? "" : ` for ${lasting(Math.max(0, nowMs - errorSinceMs))}`;
     yield { level: "bad", text: `Source "${id}" cannot be read${since}: ${error}` };
   }
   yield* lossTrouble(`Source "${id}"`, losses.of("source", id, lostBy(source)), source.drops, losses);
@@ -107,7 +107,7 @@ function* certificateTroubles({ certificate, nowMs }: AgentState): Iterable<Trou
   const { ok, problem, renewalMs, notAfterMs } = certificate;
   if (!ok) yield { level: "bad", text: `The certificate cannot be used${problem === undefined ? "" : `: ${problem}`}` };
   else if (nowMs > (renewalMs + notAfterMs) / 2) {
-    const left = formatDuration(Math.max(0, notAfterMs - nowMs));
+    const left = lasting(Math.max(0, notAfterMs - nowMs));
     yield { level: "warning", text: `The certificate should have been renewed; it ends in ${left}` };
   }
 }
@@ -121,6 +121,11 @@ function* lossTrouble(
   if (lost === 0) return;
   const reasons = drops.filter(({ intended, records }) => !intended && records > 0).map(({ reason }) => reason);
   yield { level: "warning", text: `${name} lost ${amount(lost, "record")} ${when} (${reasons.join(", ")})` };
+}
+
+/** Whole seconds: what is read at a glance has no parts of them. */
+function lasting(durationMs: number): string {
+  return formatDuration(Math.floor(Math.max(0, durationMs) / 1_000) * 1_000).replace(/^0ms$/, "a moment");
 }
 
 /** A count with its word: `1 record`, `12,345 records`. */
