@@ -296,6 +296,46 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a token opens the page, once, and a dump can be asked for behind it",
+  ...needs("chromium"),
+  fn: async () => {
+    const folder = Deno.makeTempDirSync({ prefix: "page_token" });
+    try {
+      await using browser = await Browser.open();
+      const tokenFile = join(folder, "token");
+      const path = join(folder, "dump.tar.gz");
+      await using server = await openStatusServer({
+        ...serverOptions,
+        feed: new ScriptedFeed(someState()),
+        tokenFile,
+        dumps: { keepMs: 60_000, make: () => Promise.resolve({ path, complete: true }) },
+      });
+      Deno.writeTextFileSync(path, "all of it");
+      const page = await browser.newPage();
+      const login = async (token: string): Promise<void> => {
+        await page.open(server.address);
+        await page.evaluate(`document.querySelector("[name=token]").focus()`);
+        await page.type(token);
+        await page.press("Enter");
+      };
+      await login("0123456789abcdef");
+      await page.waitUntil(`document.querySelector("[role=alert]") !== null`);
+      deepStrictEqual(await poorContrasts(page), []);
+      deepStrictEqual(nameless(await page.accessibleNodes()), []);
+      await page.screenshot(join(screenshots, "login.png"));
+      await login(Deno.readTextFileSync(tokenFile).trim());
+      await page.waitUntil(`document.querySelector("h1")?.textContent.includes("All logs leave")`);
+      strictEqual(await page.evaluate("document.cookie"), ""); // a script cannot read it
+      await page.evaluate(`document.getElementById("dump-button").click()`);
+      await page.waitUntil(`document.getElementById("dump-link") !== null`);
+      deepStrictEqual(page.complaints.filter((text) => !text.includes("401")), []);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
+
 /** Requests that left for another server than the one under test. */
 function foreign(page: Page, port: number): readonly string[] {
   return page.requests.filter((url) => !url.startsWith(`http://127.0.0.1:${port}/`));
