@@ -346,6 +346,7 @@ const serverOptions = { listen: { host: "127.0.0.1", port: 0 } } as const satisf
 const looks = [
   ["light", 1280, "light"],
   ["dark", 1280, "dark"],
+  ["medium", 1060, "light"],
   ["narrow-light", 360, "light"],
   ["narrow-dark", 360, "dark"],
 ] as const;
