@@ -64,11 +64,11 @@ export function judgeLines(path: string, run: string, count: number, lineBytes =
   return judge.verdict();
 }
 
-/** Numbers below `count` that never arrived, in their order. */
-export function missingLines(path: string, run: string, count: number, lineBytes = 200): readonly number[] {
+/** How often each of `count` lines arrived, 255 at the most. */
+export function countArrivals(path: string, run: string, count: number, lineBytes = 200): Uint8Array {
   const judge = new Judge(run, count, lineBytes);
   for (const file of filesBelow(path)) judge.readFile(file);
-  return judge.missing();
+  return judge.seen;
 }
 
 /** How many lines a file or all files of a folder hold; 0 where nothing is. */
@@ -149,10 +149,8 @@ class Judge {
     if (rest.length > 0) this.#damaged++; // a torn end
   }
 
-  missing(): readonly number[] {
-    const missing: number[] = [];
-    this.#seen.forEach((times, sequence) => times === 0 && missing.push(sequence));
-    return missing;
+  get seen(): Uint8Array {
+    return this.#seen;
   }
 
   verdict(): Verdict {

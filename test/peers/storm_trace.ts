@@ -30,10 +30,18 @@ export class StormTrace {
     this.#runs.push({ endedMs: Date.now(), log: program.stderr, marks: readMarks(join(state, "positions")) });
   }
 
-  /** One paragraph for every range of `missing`, in the order of the numbers. */
-  explain(missing: readonly number[], rotations: readonly Rotation[], folder: string): string {
+  /**
+   * One paragraph for every range of lines that never arrived, and for every one of more than `windowSize` that arrived
+   * twice: one kill cannot repeat so many. Empty when there is none.
+   */
+  explain(arrivals: Uint8Array, windowSize: number, rotations: readonly Rotation[], folder: string): string {
     this.note();
-    return rangesOf(missing).map(({ from, to }) => this.#explainRange(from, to, rotations, folder)).join("\n");
+    const ranges = [
+      ...rangesOf(arrivals, (times) => times === 0).map((range) => ({ ...range, what: "never arrived" })),
+      ...rangesOf(arrivals, (times) => times > 1).filter(({ from, to }) => to - from >= windowSize)
+        .map((range) => ({ ...range, what: "arrived again" })),
+    ];
+    return ranges.map(({ from, to, what }) => `${what}: ${this.#explainRange(from, to, rotations, folder)}`).join("\n");
   }
 
   #explainRange(from: number, to: number, rotations: readonly Rotation[], folder: string): string {
@@ -62,14 +70,15 @@ export class StormTrace {
   }
 }
 
-/** Numbers that follow each other without a gap, as ranges. */
-export function rangesOf(numbers: readonly number[]): { from: number; to: number }[] {
+/** Runs of lines that `chosen` picks by how often they arrived. */
+function rangesOf(arrivals: Uint8Array, chosen: (times: number) => boolean): { from: number; to: number }[] {
   const ranges: { from: number; to: number }[] = [];
-  for (const number of numbers) {
+  arrivals.forEach((times, sequence) => {
+    if (!chosen(times)) return;
     const last = ranges.at(-1);
-    if (last !== undefined && last.to === number - 1) last.to = number;
-    else ranges.push({ from: number, to: number });
-  }
+    if (last !== undefined && last.to === sequence - 1) last.to = sequence;
+    else ranges.push({ from: sequence, to: sequence });
+  });
   return ranges;
 }
 

@@ -5,143 +5,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Batch, recordText } from "../../src/pipeline/batch.ts";
+import { recordText } from "../../src/pipeline/batch.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
-import type { Source } from "../../src/pipeline/source.ts";
-import { type FileEvent, type FileSourceOptions, openFileSource } from "../../src/sources/file/file_source.ts";
-
-const tuning = { sweepMs: 40, maxPollMs: 60, idlePollMs: 60, graceMs: 150, copyWaitMs: 400 };
-
-interface Options extends Partial<FileSourceOptions> {
-  from?: Position | undefined;
-  /** Keeps batches without releasing them, as a sink that is down. */
-  held?: boolean;
-}
-
-/** A running source and what it gave. */
-class Reader {
-  readonly records: string[] = [];
-  readonly batches: Batch[] = [];
-  readonly events: FileEvent[] = [];
-  position: Position | undefined;
-  readonly source: Source;
-  readonly #stop = new AbortController();
-  readonly #done: Promise<void>;
-  #wake: (() => void) | undefined;
-  #held: boolean;
-  #release: (() => void) | undefined;
-
-  constructor(folder: string, { from, held = false, ...options }: Options = {}) {
-    this.position = from;
-    this.#held = held;
-    this.source = openFileSource({
-      id: "files",
-      include: [join(folder, "*.log")],
-      start: "beginning",
-      hostname: "host",
-      ...options,
-      tuning: { ...tuning, ...options.tuning },
-      report: (event) => this.events.push(event),
-    });
-    this.#done = this.#run(this.source.read(from, { maxRecords: 100, maxBytes: 64 * 1024 }, this.#stop.signal));
-  }
-
-  async #run(batches: AsyncIterable<Batch>): Promise<void> {
-    for await (const batch of batches) {
-      while (this.#held) await new Promise<void>((resolve) => this.#release = resolve);
-      checkBatch(batch);
-      for (let i = 0; i < batch.count; i++) this.records.push(recordText(batch, i));
-      this.position = mergePosition(this.position, batch.position);
-      batch.release();
-      this.#wake?.();
-    }
-  }
-
-  letGo(): void {
-    this.#held = false;
-    this.#release?.();
-  }
-
-  /** Waits for the records, then a while longer for any that should not come. */
-  async expect(expected: readonly string[], message?: string): Promise<void> {
-    await this.until(() => this.records.length >= expected.length);
-    await pauseMs(250);
-    assert.deepEqual(this.records, expected, message);
-  }
-
-  /** The same for records of several files, whose order among each other is open. */
-  async expectSet(expected: readonly string[]): Promise<void> {
-    await this.until(() => this.records.length >= expected.length);
-    await pauseMs(250);
-    assert.deepEqual([...this.records].sort(), [...expected].sort());
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    for (let i = 0; i < 1_500 && !condition(); i++) await pauseMs(10);
-  }
-
-  async event(kind: FileEvent["kind"]): Promise<FileEvent> {
-    await this.until(() => this.events.some((event) => event.kind === kind));
-    const found = this.events.find((event) => event.kind === kind);
-    assert.ok(found, `no event "${kind}" among ${JSON.stringify(this.events.map((event) => event.text))}`);
-    return found;
-  }
-
-  async stop(): Promise<Position | undefined> {
-    this.#stop.abort();
-    this.letGo();
-    await this.#done;
-    return this.position;
-  }
-
-  /** Waits for the end of `once`. */
-  ended(): Promise<void> {
-    return this.#done;
-  }
-}
-
-/** What every batch promises. */
-function checkBatch(batch: Batch): void {
-  const { bytes, bounds, count, packed } = batch;
-  for (let i = 0; i < count; i++) {
-    assert.ok(bounds[2 * i]! <= bounds[2 * i + 1]!);
-    if (packed) {
-      assert.equal(bytes[bounds[2 * i + 1]!], 10);
-      if (i > 0) assert.equal(bounds[2 * i], bounds[2 * i - 1]! + 1);
-    }
-  }
-}
-
-function pauseMs(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-function append(path: string, text: string | Uint8Array): void {
-  if (typeof text === "string") Deno.writeTextFileSync(path, text, { append: true });
-  else Deno.writeFileSync(path, text, { append: true });
-}
-
-function numbered(from: number, to: number, padding = 0): string[] {
-  return Array.from({ length: to - from }, (_, i) => `run ${from + i}${" x".repeat(padding)}`);
-}
-
-function lines(records: readonly string[]): string {
-  return records.map((record) => record + "\n").join("");
-}
-
-/** Runs a case in a folder of its own, with and without watching. */
-function filesCase(name: string, run: (folder: string, base: Options) => Promise<void>): void {
-  for (const watch of [true, false]) {
-    Deno.test(`openFileSource() ${name}${watch ? "" : " (polling)"}`, async () => {
-      const folder = Deno.makeTempDirSync();
-      try {
-        await run(folder, { watch });
-      } finally {
-        Deno.removeSync(folder, { recursive: true });
-      }
-    });
-  }
-}
+import { openFileSource } from "../../src/sources/file/file_source.ts";
+import { append, filesCase, lines, numbered, pauseMs, Reader } from "../peers/file_reader.ts";
 
 filesCase("1: reads what is there from the beginning", async (folder, base) => {
   const wanted = numbered(0, 1_000);
@@ -443,7 +310,7 @@ filesCase("13: files made and rotated away while the consumer holds us up", asyn
     for (let j = 4; j > 0; j--) renameIfThere(`${path}.${j}`, `${path}.${j + 1}`);
     Deno.renameSync(path, path + ".1");
     append(path, lines(numbered(10 * i, 10 * i + 10)));
-    await pauseMs(100);
+    await reader.until(() => reader.events.filter(({ kind }) => kind === "opened").length > i);
   }
   for (let j = 1; j <= 4; j++) Deno.removeSync(`${path}.${j}`);
   reader.letGo();

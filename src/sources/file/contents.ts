@@ -19,6 +19,8 @@ export class Contents {
   readonly #tuning: FileTuning;
   readonly #fail: (file: TailedFile, error: unknown, nowMs: number) => void;
   readonly #departed = new Departures();
+  /** Searches for copies that a rotation under way may have hidden. */
+  #searches: CopySearch[] = [];
 
   /** @param fail told of a waiting file that cannot be read */
   constructor(
@@ -35,8 +37,22 @@ export class Contents {
     this.#fail = fail;
   }
 
+  /** Whether a copy is looked for that a rotation under way may hide. */
+  get searching(): boolean {
+    return this.#searches.length > 0;
+  }
+
+  /**
+   * Whether a copy of an earlier content of this inode is still looked for. Until then nothing of the present content is
+   * to be given out: its position would take the place of the one by which the copy is recognized after a crash.
+   */
+  isHeld(file: TailedFile): boolean {
+    return this.#searches.some(({ key }) => key === file.key);
+  }
+
   /** Looks at all that wait again, and forgets what departed long ago. */
   reconsiderAll(nowMs: number): void {
+    for (const search of this.#searches.splice(0)) this.#searchCopies(search, nowMs);
     for (const file of this.#ledger.files.values()) if (file.state === "waiting") this.reconsider(file, nowMs);
     for (const { mark: { path, offset }, unreadBytes } of this.#departed.expire(nowMs)) {
       const text = `"${path}" was truncated with at least ${unreadBytes} bytes behind offset ${offset} unread, ` +
@@ -47,6 +63,7 @@ export class Contents {
 
   /** What an open file is that was not looked at yet. `startAtEnd`: it was there at the very first start. */
   decide(file: TailedFile, startAtEnd: boolean, nowMs: number): void {
+    if (this.isHeld(file)) return;
     const mark = this.#ledger.known.get(file.key);
     if (mark !== undefined) return this.#resume(file, mark, nowMs);
     if (startAtEnd && !file.outside) {
@@ -93,8 +110,10 @@ export class Contents {
       file.path,
       `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
     );
-    this.depart(file.key, { ...mark, path: file.path }, nowMs + this.#tuning.departedMs);
-    this.#searchCopies(file, mark, nowMs);
+    const former = { ...mark, path: file.path };
+    this.depart(file.key, former, nowMs + this.#tuning.departedMs);
+    file.verify();
+    this.#searchCopies(searchFor(file, former, nowMs), nowMs);
   }
 
   #follow(file: TailedFile): void {
@@ -153,11 +172,14 @@ export class Contents {
   }
 
   /** After a truncation: a copy beside the file that holds lines which were not read before. */
-  #searchCopies(file: TailedFile, mark: FileMark, nowMs: number): void {
-    for (const place of this.#surroundings.siblings(file.path, dirname(file.location))) {
+  #searchCopies(search: CopySearch, nowMs: number): void {
+    const { path, folder, program, mark, untilMs } = search;
+    if (!this.#departed.has(mark)) return; // found meanwhile
+    const restsSinceMs = this.#surroundings.restsSince(folder);
+    for (const place of this.#surroundings.siblings(path, folder)) {
       const key = fileKey(place.info);
       if (this.#ledger.files.has(key) || this.#ledger.known.has(key) || place.info.size <= mark.offset) continue;
-      const copy = new TailedFile(key, file.path, place.path, file.program);
+      const copy = new TailedFile(key, path, place.path, program);
       try {
         copy.open();
         if (isFirmBasis(mark, place.path) && isContentOf(mark, copy.peek)) {
@@ -172,6 +194,7 @@ export class Contents {
         copy.close(); // it vanished or may not be read: then it cannot help
       }
     }
+    if (nowMs < untilMs && !this.#surroundings.isAsOf(folder, restsSinceMs)) this.#searches.push(search);
   }
 
   /** The content of `file` is another one: it was truncated. What is unread of the old one may be in a copy. */
@@ -185,8 +208,9 @@ export class Contents {
     );
     this.depart(file.key, mark, nowMs + this.#tuning.departedMs, Math.max(0, file.seenBytes - mark.offset));
     file.restart();
+    file.verify(); // should it be truncated again before it is read, its copy can be recognized
     for (const other of this.#ledger.files.values()) if (other.state === "waiting") this.reconsider(other, nowMs);
-    this.#searchCopies(file, mark, nowMs);
+    this.#searchCopies(searchFor(file, mark, nowMs), nowMs);
   }
 
   /** Remembers a content that is no longer where it was: a copy of it may turn up. */
@@ -210,3 +234,21 @@ export class Contents {
     this.#follow(file);
   }
 }
+
+/** A copy that is looked for beside the file which was truncated. */
+interface CopySearch {
+  /** Of the file that was truncated. */
+  readonly key: string;
+  readonly path: string;
+  readonly folder: string;
+  readonly program: string;
+  readonly mark: FileMark;
+  readonly untilMs: number;
+}
+
+function searchFor({ key, path, location, program }: TailedFile, mark: FileMark, nowMs: number): CopySearch {
+  return { key, path, folder: dirname(location), program, mark, untilMs: nowMs + searchPatienceMs };
+}
+
+/** Where names never rest, the present content cannot wait forever. */
+const searchPatienceMs = 2_000;

@@ -23,6 +23,11 @@ export class Departures {
     if (departure.mark.fingerprint.length > 0 || departure.unreadBytes > 0) this.#all.push(departure);
   }
 
+  /** Whether the content is still remembered. */
+  has(mark: FileMark): boolean {
+    return this.#all.some((other) => other.mark === mark);
+  }
+
   /** The mark of the content that is now in the open file `file`, no longer remembered. */
   take(file: TailedFile): FileMark | undefined {
     const found = this.#all.find(({ key, mark }) =>

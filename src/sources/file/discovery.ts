@@ -67,12 +67,26 @@ export class Discovery {
     });
   }
 
+  /**
+   * When `folder` was last changed, if its names rest: long enough ago that a further change shows as another time.
+   * Undefined while a rotation may be under way, name by name: then a search can miss a file that is there all the time.
+   */
+  restsSince(folder: string): number | undefined {
+    const mtimeMs = folderTime(folder);
+    return isSettled(mtimeMs) ? mtimeMs : undefined;
+  }
+
+  /** Whether `folder` has rested since a call of {@linkcode Discovery.restsSince} that gave `sinceMs`. */
+  isAsOf(folder: string, sinceMs: number | undefined): boolean {
+    return sinceMs !== undefined && folderTime(folder) === sinceMs;
+  }
+
   /** Names in a folder, for a search beside a file; empty where it cannot be listed. */
   list(folder: string): readonly Deno.DirEntry[] {
     const mtimeMs = folderTime(folder);
     const known = this.#listings.get(folder);
     if (known !== undefined && known.settled && known.mtimeMs === mtimeMs) return known.entries;
-    const settled = Math.abs(Date.now() - mtimeMs) > (mtimeMs % 1_000 === 0 ? coarseMs : fineMs);
+    const settled = isSettled(mtimeMs);
     const entries = mtimeMs < 0 ? [] : this.#readFolder(folder);
     // Permission may come without a new modification time.
     const listing = { mtimeMs, settled: settled && !this.unreadable.has(folder), entries };
@@ -165,6 +179,10 @@ function folderTime(path: string): number {
   return statIfThere(path)?.mtime?.getTime() ?? -1;
 }
 
+function isSettled(mtimeMs: number): boolean {
+  return Math.abs(Date.now() - mtimeMs) > (mtimeMs % 1_000 === 0 ? coarseMs : fineMs);
+}
+
 /** File systems with times in nanoseconds move them at every tick of the kernel's clock, others every second or two. */
-const fineMs = 50;
+const fineMs = 20;
 const coarseMs = 2_500;

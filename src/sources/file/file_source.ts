@@ -12,17 +12,14 @@
  * a trip through a thread; between turns the event loop gets its share.
  */
 import { setImmediate } from "node:timers";
-import { fingerprintBytes } from "../../formats/fingerprint.ts";
 import { type Batch, batchOfLines } from "../../pipeline/batch.ts";
 import type { Position } from "../../pipeline/checkpoint.ts";
 import { DropCounter } from "../../pipeline/drops.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import type { BatchLimits, Source, SourceFigures } from "../../pipeline/source.ts";
-import { BlockPool } from "./block.ts";
 import type { Flush, ReadContext } from "./block_reader.ts";
+import { defaultPriority, openFilesAllowed, readContext } from "./context.ts";
 import { Hints } from "./hints.ts";
-import { type CutRules, longestLineBytes } from "./line_cutter.ts";
-import { compileJoinRules } from "./multiline.ts";
 import {
   defaultMaxLineBytes,
   defaultTuning,
@@ -128,12 +125,7 @@ class Iteration {
       if (this.#signal.aborted) return;
       this.#sweep();
       for (;;) {
-        const changes = this.#roster.takeChanges();
-        if (changes !== undefined) {
-          this.#heldSinceMs = performance.now();
-          yield this.#emptyBatch(changes);
-          this.#heldSinceMs = Infinity;
-        }
+        while (yield* this.#yieldChanges());
         if (this.#signal.aborted) return;
         this.#schedule.pollDue();
         if (this.#schedule.hot.size === 0) {
@@ -142,6 +134,10 @@ class Iteration {
           continue;
         }
         for (const file of [...this.#schedule.hot]) {
+          // While the consumer had the last batch the folders may have been looked at, and this file truncated: where
+          // the rest of its former content is has to be saved before a position of the present one is.
+          while (this.#settle(file) && (yield* this.#yieldChanges()));
+          if (this.#signal.aborted) return;
           for (const batch of this.#turn(file, file.flush)) {
             this.#heldSinceMs = performance.now();
             yield batch;
@@ -180,9 +176,10 @@ class Iteration {
 
   /** Whether the end of every file that can be read was reached. */
   #allRead(): boolean {
-    return [...this.#roster.files.values()].every(({ state, trouble, seenBytes }) =>
-      state === "ignored" || trouble !== undefined || seenBytes >= 0
-    );
+    return !this.#roster.searching &&
+      [...this.#roster.files.values()].every(({ state, trouble, seenBytes }) =>
+        state === "ignored" || trouble !== undefined || seenBytes >= 0
+      );
   }
 
   /** At the end of `once`: last lines without a newline. */
@@ -196,14 +193,36 @@ class Iteration {
     await this.#breathe();
   }
 
+  /** Gives out what was noted, before anything that is read later. Returns whether there was something. */
+  *#yieldChanges(): Generator<Batch, boolean, void> {
+    const changes = this.#signal.aborted ? undefined : this.#roster.takeChanges();
+    if (changes === undefined) return false;
+    this.#heldSinceMs = performance.now();
+    yield this.#emptyBatch(changes);
+    this.#heldSinceMs = Infinity;
+    return true;
+  }
+
+  /** Whether the file can be read now: open, known for what it is, and not waiting for a copy of its former content. */
+  #settle(file: TailedFile): boolean {
+    const nowMs = performance.now();
+    try {
+      if (this.#roster.settle(file, nowMs) && file.state === "following") {
+        if (!this.#roster.contents.isHeld(file)) return true;
+        if (!file.verify()) this.#roster.contents.replaced(file, nowMs); // truncated once more
+      }
+    } catch (error) {
+      this.#roster.fail(file, error, nowMs);
+    }
+    this.#schedule.retryLater(file, nowMs);
+    return false;
+  }
+
   /** One block of one file; then it is hot, at rest until its next poll, or gone. */
   #turn(file: TailedFile, flush: Flush): readonly Batch[] {
     const nowMs = performance.now();
     try {
-      if (!this.#roster.settle(file, nowMs) || file.state !== "following") {
-        this.#schedule.retryLater(file, nowMs);
-        return [];
-      }
+      if (!this.#settle(file)) return [];
       const { batches, status } = file.read(this.#context, flush);
       if (batches.length > 0) this.#schedule.noteData(file, nowMs);
       if (status === "replaced") {
@@ -240,8 +259,10 @@ class Iteration {
     }
     this.#sweptMs = performance.now();
     this.#sweepTookMs = this.#sweptMs - startMs;
+    const soonMs = this.#roster.searching ? searchAgainMs : Infinity;
     const busy = this.#sweptMs - this.#schedule.lastDataMs < busySweepForMs;
-    this.#sweepAfter(Math.max(busy ? this.#tuning.sweepMs / 5 : this.#tuning.sweepMs, 100 * this.#sweepTookMs));
+    const calmMs = Math.max(busy ? this.#tuning.sweepMs / 5 : this.#tuning.sweepMs, 100 * this.#sweepTookMs);
+    this.#sweepAfter(Math.min(calmMs, soonMs + 3 * this.#sweepTookMs));
     this.#schedule.lookSoon();
     this.#wake?.();
   }
@@ -309,39 +330,10 @@ function countingReport({ report }: FileSourceOptions, counter: DropCounter): (e
   };
 }
 
-/** Half of the process's limit of open files; the other half is for everybody else. */
-function openFilesAllowed(): number {
-  try {
-    const limit = /^Max open files\s+(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))?.[1];
-    return Math.min(Math.max(Math.floor(Number(limit ?? 1_024) / 2), 64), defaultTuning.maxOpenFiles);
-  } catch {
-    return 512; // no procfs: half of the usual limit
-  }
-}
-
-function readContext(options: FileSourceOptions, tuning: FileTuning, limits: BatchLimits): ReadContext {
-  const maxLineBytes = options.maxLineBytes ?? defaultMaxLineBytes;
-  const { id, hostname, priority, format = "plain" } = options;
-  const rules: CutRules = {
-    maxLineBytes,
-    longLines: options.longLines ?? "split",
-    stripCarriageReturn: options.stripCarriageReturn ?? false,
-    multiline: options.multiline === undefined ? undefined : compileJoinRules(options.multiline),
-    container: format === "plain" ? undefined : format,
-  };
-  return {
-    // Room for the proof before the offset, two of the longest lines, and one LF of our own.
-    pool: new BlockPool(Math.max(tuning.blockBytes, 2 * longestLineBytes(rules) + fingerprintBytes + 1)),
-    limits,
-    rules,
-    origin: { source: id, host: hostname, priority: priority ?? defaultPriority },
-    report: options.report,
-  };
-}
-
-const defaultPriority = 13;
 const breatheEveryMs = 8;
-const heldUpMs = 500;
+const heldUpMs = 100;
+/** Names rest after 20 ms, on most file systems. */
+const searchAgainMs = 25;
 const maxSweepMs = 10_000;
 const fullSweepMs = 60_000;
 const busySweepForMs = 2_000;

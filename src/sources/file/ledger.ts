@@ -1,8 +1,8 @@
 /** What the roster and its decisions share: who is followed, where, what was known before, and what is to be saved. */
 import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
 import { decodeMark, type FileMark } from "./identity.ts";
+import type { MissedContents } from "./missed.ts";
 import type { FileEvent, FileSourceOptions } from "./options.ts";
-import type { Surroundings } from "./surroundings.ts";
 import type { TailedFile } from "./tailed_file.ts";
 
 /** The files of one iteration and their positions. */
@@ -12,11 +12,11 @@ export class Ledger {
   readonly known = new Map<string, FileMark>();
   readonly #byPath = new Map<string, TailedFile>();
   readonly #report: FileSourceOptions["report"];
-  readonly #surroundings: Surroundings;
+  readonly #missed: MissedContents;
   #changes: Record<string, PositionValue> = {};
 
-  constructor(from: Position | undefined, surroundings: Surroundings, report: FileSourceOptions["report"]) {
-    this.#surroundings = surroundings;
+  constructor(from: Position | undefined, missed: MissedContents, report: FileSourceOptions["report"]) {
+    this.#missed = missed;
     this.#report = report;
     for (const [key, value] of Object.entries(from ?? {})) {
       const mark = decodeMark(value);
@@ -70,6 +70,6 @@ export class Ledger {
 
   #forgetPaths(): void {
     for (const path of [...this.#byPath.keys()]) if (this.at(path) === undefined) this.#byPath.delete(path);
-    this.#surroundings.forget(this.files);
+    this.#missed.forget(this.files);
   }
 }

@@ -18,6 +18,7 @@ import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts
 import { Contents } from "./contents.ts";
 import { fileKey } from "./identity.ts";
 import { Ledger } from "./ledger.ts";
+import { MissedContents } from "./missed.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
 import { programOf } from "./rotated_name.ts";
@@ -34,11 +35,13 @@ export class Roster implements Disposable {
   readonly #tuning: FileTuning;
   readonly #ledger: Ledger;
   readonly #surroundings: Surroundings;
+  readonly #missed: MissedContents;
   readonly #saidLost = new Set<string>();
   readonly #saidFolders = new Set<string>();
   readonly #startedMs: number;
   readonly #openFiles: OpenFiles;
   #startAtEnd: boolean;
+  #searchingKnown = false;
   #folders: Set<string> | undefined;
 
   /** @throws when a pattern cannot be read */
@@ -50,7 +53,8 @@ export class Roster implements Disposable {
     this.discovery = new Discovery(options.include, options.exclude ?? []);
     this.#surroundings = new Surroundings(this.discovery);
     this.#startAtEnd = from === undefined && options.start === "end";
-    this.#ledger = new Ledger(from, this.#surroundings, options.report);
+    this.#missed = new MissedContents(this.#surroundings);
+    this.#ledger = new Ledger(from, this.#missed, options.report);
     this.files = this.#ledger.files;
     const fail = (file: TailedFile, error: unknown, atMs: number): void => this.fail(file, error, atMs);
     this.contents = new Contents(this.#ledger, this.#surroundings, options, tuning, fail);
@@ -66,6 +70,11 @@ export class Roster implements Disposable {
   /** Changes of the position that no record carries: new positions without data, files that are gone. */
   takeChanges(): Position | undefined {
     return this.#ledger.takeChanges();
+  }
+
+  /** Whether something is looked for that a rotation under way may hide: to be looked for again soon. */
+  get searching(): boolean {
+    return this.#missed.searching || this.contents.searching || this.#searchingKnown;
   }
 
   /** Folders worth watching: those of the patterns, and those that links and rotated files lead to. */
@@ -106,7 +115,7 @@ export class Roster implements Disposable {
     try {
       if (!file.isOpen && !this.#openFiles.makeRoom(file, this.files.values(), nowMs)) return false;
       file.open();
-      if (file.state === "new") this.contents.decide(file, this.#startAtEnd, nowMs);
+      if (file.state === "new" && !this.#isHeld(file)) this.contents.decide(file, this.#startAtEnd, nowMs);
     } catch (error) {
       this.fail(file, error, nowMs);
       return false;
@@ -116,6 +125,14 @@ export class Roster implements Disposable {
       file.trouble = undefined;
     }
     return file.isOpen;
+  }
+
+  /**
+   * Whether earlier contents of the path are still looked for. Until then nothing of the present one is to be saved: from
+   * what the position knows of the path follows what was missed, also after a crash.
+   */
+  #isHeld({ key, path }: TailedFile): boolean {
+    return this.#missed.isSearching(path) && !this.#ledger.known.has(key);
   }
 
   /** Puts a file that cannot be read aside for a while and says why, once. */
@@ -147,8 +164,11 @@ export class Roster implements Disposable {
 
   /** Finds a closed file again that is not where it was; otherwise it is gone. */
   relocate(file: TailedFile, nowMs: number): void {
+    const folder = dirname(file.location);
+    const restsSinceMs = this.#surroundings.restsSince(folder);
     const location = this.#surroundings.locate(file.key, file.path, file.location);
     if (location !== undefined) file.location = location;
+    else if (!this.#surroundings.isAsOf(folder, restsSinceMs)) return; // looked for again, when the names rest
     else if (file.state === "ignored" || file.state === "new" || file.offset >= file.seenBytes) {
       this.remove(file, nowMs);
     } else {
@@ -186,28 +206,32 @@ export class Roster implements Disposable {
       if (same === undefined) places.set(key, [place]);
       else same.push(place);
     }
-    const newcomers: { place: FoundPath; outside: boolean }[] = [];
+    const newcomers: Newcomer[] = [];
     for (const [key, [place, ...others]] of places) {
       const file = this.files.get(key);
       if (file === undefined) newcomers.push({ place: place!, outside: false });
       else this.#rediscover(file, [place!, ...others]);
     }
     for (const file of [...this.files.values()]) if (!places.has(file.key) && !file.outside) this.#leave(file, nowMs);
-    newcomers.push(...this.#searchKnown(places).map((place) => ({ place, outside: true })));
-    newcomers.push(
-      ...this.#surroundings.searchMissed(found, this.files, this.#ledger.known).map((place) => ({
-        place,
-        outside: true,
-      })),
-    );
-    newcomers.sort((a, b) => this.#rank(a.place) - this.#rank(b.place) || timeOf(a.place.info) - timeOf(b.place.info));
-    for (const { place, outside } of newcomers) this.#adopt(place, outside, nowMs);
-    this.#surroundings.remember(found);
+    const { known } = this.#ledger;
+    this.#missed.compare(found, this.files, known, nowMs);
+    newcomers.push(...this.#searchKnown(places, nowMs).map((place) => ({ place, outside: true })));
+    // Known inodes first: what became of them decides what others are.
+    const isKnown = ({ place }: Newcomer): boolean => known.has(fileKey(place.info));
+    const others = newcomers.filter((newcomer) => !isKnown(newcomer));
+    this.#adoptAll(newcomers.filter(isKnown), nowMs);
+    const missed = this.#missed.search(found, this.files, known, nowMs);
+    this.#adoptAll([...others, ...missed.map((place) => ({ place, outside: true }))], nowMs);
+    this.#missed.confirm(nowMs, (path) => {
+      const file = this.at(path);
+      if (file?.state === "new") this.settle(file, nowMs);
+    });
   }
 
-  /** Known inodes first: what became of them decides what others are. */
-  #rank(place: FoundPath): number {
-    return this.#ledger.known.has(fileKey(place.info)) ? 0 : 1;
+  /** Oldest first. */
+  #adoptAll(newcomers: Newcomer[], nowMs: number): void {
+    newcomers.sort((a, b) => timeOf(a.place.info) - timeOf(b.place.info));
+    for (const { place, outside } of newcomers) this.#adopt(place, outside, nowMs);
   }
 
   #rediscover(file: TailedFile, places: readonly FoundPath[]): void {
@@ -248,14 +272,21 @@ export class Roster implements Disposable {
   }
 
   /** Files of the position that no pattern finds: rotated out of the patterns while nobody watched. */
-  #searchKnown(places: ReadonlyMap<string, unknown>): readonly FoundPath[] {
+  #searchKnown(places: ReadonlyMap<string, unknown>, nowMs: number): readonly FoundPath[] {
     const found: FoundPath[] = [];
+    this.#searchingKnown = false;
     for (const [key, mark] of this.#ledger.known) {
       if (places.has(key) || this.#saidLost.has(key)) continue;
-      const path = this.#surroundings.locate(key, mark.path, realPath(mark.path));
+      const location = realPath(mark.path);
+      const restsSinceMs = this.#surroundings.restsSince(dirname(location));
+      const path = this.#surroundings.locate(key, mark.path, location);
       const info = path === undefined ? undefined : statIfThere(path);
       if (path !== undefined && info !== undefined) {
         found.push({ path, info });
+        continue;
+      }
+      if (!this.#surroundings.isAsOf(dirname(location), restsSinceMs) && nowMs < this.#startedMs + searchPatienceMs) {
+        this.#searchingKnown = true; // a rotation may have moved it past us, name by name
         continue;
       }
       this.#saidLost.add(key);
@@ -276,3 +307,12 @@ export class Roster implements Disposable {
     else file.pollAtMs = 0;
   }
 }
+
+/** Something to look at; `outside`: no pattern finds it. */
+interface Newcomer {
+  readonly place: FoundPath;
+  readonly outside: boolean;
+}
+
+/** Names that do not rest for so long are taken as they are. */
+const searchPatienceMs = 5_000;

@@ -45,6 +45,8 @@ export class Schedule {
   lookForTruncation(): void {
     const nowMs = performance.now();
     for (const file of [...this.#roster.files.values()]) {
+      // One that was empty when it was found: what it is has to be known before it is truncated.
+      if (file.state === "new" && file.isOpen) this.#roster.settle(file, nowMs);
       if (file.state !== "following" || !file.isOpen) continue;
       const mtimeMs = file.look()?.mtime?.getTime() ?? 0;
       if (mtimeMs === file.heldMtimeMs) continue;
