@@ -34,6 +34,7 @@ function masked(value: unknown): unknown {
 
 function plainText(text: string, key: string): string {
   if (secretKey.test(key) && !/(File|Path|Folder|Dir)$/.test(key)) return hidden;
+  if (/BEGIN[ A-Z0-9]*PRIVATE KEY/.test(text)) return hidden;
   const url = text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, `$1${hidden}@`)
     .replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s?#]+)[?#][^\s]*/gi, `$1?${hidden}`);
   const lines = url.split("\n");
