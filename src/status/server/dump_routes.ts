@@ -7,7 +7,10 @@ import { dumpProfiles, type DumpRun, type Dumps, type DumpState, type DumpWish }
 import { encodeEvent, eventResponse } from "./tail.ts";
 import type { Visitor } from "./sessions.ts";
 
-/** @param mayLeaveOpen who may ask for a dump that is not encrypted although that is configured */
+/**
+ * Adds them to the routes.
+ * @param mayLeaveOpen who may ask for a dump that is not encrypted although that is configured
+ */
 export function addDumpRoutes(app: Hono<StatusEnv>, dumps: Dumps, mayLeaveOpen: (visitor: Visitor) => boolean): void {
   app.post("/api/dump", (context) => begin(context, dumps, mayLeaveOpen));
   app.get("/api/dump/:id", (context) => {

@@ -1,6 +1,7 @@
 /** The interface as OpenAPI 3.1 describes it. Pure. */
 
-type Json = { readonly [name: string]: unknown };
+/** A piece of the document. */
+export type Json = { readonly [name: string]: unknown };
 
 /** The document, for `/openapi.json`. @param version of the agent */
 export function openApi(version: string): Json {
