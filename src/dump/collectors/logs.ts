@@ -15,7 +15,13 @@ export const logsCollector: Collector = collector({
   plan: () => [...logFolders.map((folder) => `read ${folder}/**`), "run logread (OpenWrt, busybox)"],
   async *collect(context): AsyncIterable<Artifact> {
     yield* logArtifacts(context, await findLogs(context, logFolders, elsewhere), "logs");
-    yield* commandArtifacts(context, [{ program: "logread", args: [], to: "logs/logread.log", kind: "log" }]);
+    yield* commandArtifacts(context, [{
+      program: "logread",
+      args: [],
+      to: "logs/logread.log",
+      kind: "log",
+      isQuiet: true, // without a daemon that logs to memory there is nothing to read
+    }]);
   },
 });
 

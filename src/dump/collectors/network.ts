@@ -32,14 +32,15 @@ export const interfacesCollector: Collector = collector({
 
 const counterFiles = ["dev", "arp", "snmp", "snmp6", "netstat", "sockstat", "softnet_stat", "bonding/bond0", "wireless"]
   .map((name) => ({ from: `/proc/net/${name}`, to: `network/proc-${name.replaceAll("/", "-")}` }));
-const interfaceCommands: readonly CommandArtifact[] = [
-  { program: "ip", args: ["-details", "-statistics", "address"], to: "network/ip-address.txt", timeoutMs: 5_000 },
-  { program: "ip", args: ["route", "show", "table", "all"], to: "network/ip-route.txt", timeoutMs: 5_000 },
-  { program: "ip", args: ["-6", "route", "show", "table", "all"], to: "network/ip6-route.txt", timeoutMs: 5_000 },
-  { program: "ip", args: ["rule"], to: "network/ip-rule.txt", timeoutMs: 5_000, fineCodes: [255] },
-  { program: "ip", args: ["-6", "rule"], to: "network/ip6-rule.txt", timeoutMs: 5_000, fineCodes: [2, 255] },
-  { program: "ip", args: ["neighbour"], to: "network/ip-neighbour.txt", timeoutMs: 5_000 },
-];
+/** More than /proc and /sys tell: what a small `ip` (busybox) does not know is no loss. */
+const interfaceCommands: readonly CommandArtifact[] = ([
+  { program: "ip", args: ["-details", "-statistics", "address"], to: "network/ip-address.txt" },
+  { program: "ip", args: ["route", "show", "table", "all"], to: "network/ip-route.txt" },
+  { program: "ip", args: ["-6", "route", "show", "table", "all"], to: "network/ip6-route.txt" },
+  { program: "ip", args: ["rule"], to: "network/ip-rule.txt", fineCodes: [255] },
+  { program: "ip", args: ["-6", "rule"], to: "network/ip6-rule.txt", fineCodes: [2, 255] },
+  { program: "ip", args: ["neighbour"], to: "network/ip-neighbour.txt" },
+] satisfies CommandArtifact[]).map((one) => ({ ...one, timeoutMs: 5_000, isQuiet: true }));
 
 async function interfacesText(context: DumpContext): Promise<string> {
   const columns = ["operstate", "carrier", "mtu", "speed", "address", "carrier_changes"];
