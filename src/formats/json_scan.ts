@@ -111,10 +111,19 @@ export function skipValue(bytes: Uint8Array, at: number, end: number): number {
 
 /** Offset behind the closing quote of the text that begins at `at`; −1 when there is none. */
 export function skipText(bytes: Uint8Array, at: number, end: number): number {
-  for (let i = at + 1; i < end; i++) {
+  let i = at + 1;
+  for (const near = Math.min(end, at + 64); i < near; i++) {
     const byte = bytes[i]!;
     if (byte === quote) return i + 1;
     if (byte === backslash) i++;
+  }
+  while (i < end) { // long: the runtime looks for quotes faster
+    const found = bytes.indexOf(quote, i);
+    if (found < 0 || found >= end) return -1;
+    let escapes = 0;
+    while (found - escapes > i && bytes[found - 1 - escapes] === backslash) escapes++;
+    if (escapes % 2 === 0) return found + 1;
+    i = found + 1;
   }
   return -1;
 }

@@ -40,7 +40,9 @@ Deno.test("MemberFinder agrees with JSON.parse on many objects", () => {
   const value = (depth: number): unknown => {
     const kind = next(depth > 3 ? 4 : 7);
     if (kind === 0) return next(1_000) - 500.5;
-    if (kind === 1) return ['q"', "\\", "é}", "{", "\n", ""][next(6)];
+    if (kind === 1) {
+      return ["x".repeat(55 + next(20)) + '\\"\\\\"'.repeat(next(3)) + "end", 'q"', "\\", "é}", "{", "\n", ""][next(7)];
+    }
     if (kind === 2) return null;
     if (kind === 3) return next(2) === 0;
     if (kind === 4) return Array.from({ length: next(4) }, () => value(depth + 1));

@@ -12,9 +12,12 @@ export class RecordWriter {
   readonly #originals: number[] = [];
   #packed = true;
 
-  /** @param sizeBytes guess of the result's size @param records guess of their number */
-  constructor(sizeBytes: number, records: number) {
-    this.#bytes = new Uint8Array(sizeBytes + 256);
+  /**
+   * @param sizeBytes guess of the result's size @param records guess of their number
+   * @param bytes what is written to first; it is left for a larger one where it does not suffice
+   */
+  constructor(sizeBytes: number, records: number, bytes: Uint8Array = new Uint8Array(sizeBytes + 256)) {
+    this.#bytes = bytes;
     this.#bounds = new Uint32Array(2 * records + 2);
   }
 

@@ -129,7 +129,12 @@ function bodyOf(kind: Kind, name: string, namespace: string | undefined, request
   return {
     kind: kind.kind,
     apiVersion: "v1",
-    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid: hex(mixed(request), 8) },
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      uid: hex(mixed(request), 8),
+      annotations: { checksum: digits(request) },
+    },
     ...(kind.secret ? { data: { password: plantedSecret } } : { spec: { text: filler, replicas: request % 5 } }),
   };
 }
@@ -143,6 +148,11 @@ function mixed(number: number): number {
   let hash = Math.imul(number + 0x9e3779b9, 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** What does not compress: 96 characters. */
+function digits(seed: number): string {
+  return Array.from({ length: 12 }, (_, i) => hex(mixed(seed * 16 + i), 8)).join("");
 }
 
 function hex(number: number, length: number): string {

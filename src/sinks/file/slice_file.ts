@@ -2,17 +2,25 @@
 import { dirname, join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { failure } from "../../pipeline/errors.ts";
+import type { BufferPool } from "../../pipeline/buffer_pool.ts";
 import { syncFolder, writeAllSync } from "../../system/atomic_file.ts";
 import type { KnownFile } from "./slice_journal.ts";
 
 /** Lines of one path, collected until the next flush. */
 export class PendingLines {
-  #bytes = new Uint8Array(4 * 1024);
+  readonly #pool: BufferPool;
+  #bytes: Uint8Array;
   #length = 0;
 
-  /** Bytes that wait. */
-  get length(): number {
-    return this.#length;
+  /** @param pool gives buffers, and gets them back */
+  constructor(pool: BufferPool) {
+    this.#pool = pool;
+    this.#bytes = pool.take(firstBytes);
+  }
+
+  /** What waits; valid until `release`. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** Copies `bytes[start..end)` and an LF. */
@@ -20,8 +28,9 @@ export class PendingLines {
     const length = end - start;
     const wanted = this.#length + length + 1;
     if (wanted > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(2 * this.#bytes.length, wanted));
+      const larger = this.#pool.take(Math.max(2 * this.#bytes.length, wanted));
       larger.set(this.#bytes.subarray(0, this.#length));
+      this.#pool.give(this.#bytes);
       this.#bytes = larger;
     }
     this.#bytes.set(bytes.subarray(start, end), this.#length);
@@ -29,18 +38,14 @@ export class PendingLines {
     this.#bytes[wanted - 1] = 10;
   }
 
-  /** What waits, and nothing waits any more. */
-  take(): Uint8Array {
-    const taken = this.#bytes.subarray(0, this.#length);
-    this.#bytes = new Uint8Array(Math.min(Math.max(4 * 1024, this.#length), 64 * 1024));
+  /** Nothing waits any more, and nothing is added. */
+  release(): void {
     this.#length = 0;
-    return taken;
-  }
-
-  clear(): void {
-    this.#length = 0;
+    this.#pool.give(this.#bytes);
   }
 }
+
+const firstBytes = 16 * 1024;
 
 /** A file of ours, open. */
 export class SliceFile implements Disposable {

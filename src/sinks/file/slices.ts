@@ -15,6 +15,7 @@ import type { Batch } from "../../pipeline/batch.ts";
 import type { Checkpoints, Position } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import type { BoundSink, Rejection, Sink } from "../../pipeline/sink.ts";
+import { BufferPool } from "../../pipeline/buffer_pool.ts";
 import { escapedFeeds } from "../../formats/line_buffer.ts";
 import { lockFolderItself } from "../../system/lock.ts";
 import { openLog } from "../../system/log.ts";
@@ -71,7 +72,7 @@ class Load {
 class SliceSink implements Sink {
   readonly id: string;
   readonly batchRecords = 1_024;
-  readonly flightBytes = 8 * 2 ** 20;
+  readonly flightBytes = 4 * 2 ** 20;
   readonly #options: SliceSinkOptions;
   readonly #lock: Disposable;
   readonly #journal: SliceJournal;
@@ -81,6 +82,7 @@ class SliceSink implements Sink {
   readonly #senders = new Set<Sender>();
   readonly #unbound: Sender;
   readonly #sweepTimer: ReturnType<typeof setInterval> | undefined;
+  readonly #pool = new BufferPool(2 * flushBytes);
   #load = new Load();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #flushing: Promise<void> | undefined;
@@ -171,7 +173,7 @@ class SliceSink implements Sink {
     const { bytes, bounds } = batch;
     const path = this.#path.of(batch, index);
     let lines = load.lines.get(path);
-    if (lines === undefined) load.lines.set(path, lines = new PendingLines());
+    if (lines === undefined) load.lines.set(path, lines = new PendingLines(this.#pool));
     const [start, end] = [bounds[2 * index]!, bounds[2 * index + 1]!];
     if (batch.packed || !bytes.subarray(start, end).includes(10)) lines.add(bytes, start, end);
     else {
@@ -228,8 +230,12 @@ class SliceSink implements Sink {
 
   async #flush(load: Load): Promise<void> {
     const positions = Object.fromEntries(load.positions);
-    const lines = new Map([...load.lines].map(([path, pending]) => [path, pending.take()]));
-    if (lines.size > 0 || load.positions.size > 0) await this.#files.write(lines, positions);
+    const lines = new Map([...load.lines].map(([path, { bytes }]) => [path, bytes]));
+    try {
+      if (lines.size > 0 || load.positions.size > 0) await this.#files.write(lines, positions);
+    } finally {
+      for (const pending of load.lines.values()) pending.release();
+    }
     if (this.#retention.active) await this.#sweep().catch((error) => log.warning(errorText(error)));
   }
 
@@ -265,6 +271,6 @@ function mergeChange(base: Position | undefined, change: Position): Position {
   return { ...base, ...change };
 }
 
-const flushBytes = 2 * 2 ** 20;
+const flushBytes = 1 * 2 ** 20;
 const sweepMs = 60_000;
 const log = openLog("file");

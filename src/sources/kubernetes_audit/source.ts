@@ -12,6 +12,7 @@
  */
 import { AuditEventView, hiddenBody } from "../../formats/kubernetes_audit.ts";
 import type { Batch } from "../../pipeline/batch.ts";
+import { BufferPool } from "../../pipeline/buffer_pool.ts";
 import type { Checkpoints, Position } from "../../pipeline/checkpoint.ts";
 import { DropCounter, type Drops } from "../../pipeline/drops.ts";
 import type { BatchLimits, Source } from "../../pipeline/source.ts";
@@ -108,6 +109,7 @@ class Filter {
   readonly #seen: SeenEvents;
   readonly #counter: DropCounter;
   readonly #note: (position: Position, key: string) => void;
+  readonly #pool = new BufferPool(8 * 1024 * 1024);
 
   constructor(
     { levels, stages, redactBodies, rememberedEvents }: KubernetesAuditOptions,
@@ -134,7 +136,7 @@ class Filter {
       const hidden = wanted ? this.#view.hiddenBodies() : [];
       if (writer === undefined) {
         if (wanted && hidden.length === 0) continue;
-        writer = copyOf(batch, i);
+        writer = this.#copyOf(batch, i);
       }
       if (!wanted) continue;
       let from = start;
@@ -146,7 +148,30 @@ class Filter {
       writer.append(bytes, from, end);
       writer.endRecord();
     }
-    return writer === undefined ? batch : writer.finish(batch);
+    return writer === undefined ? batch : this.#finished(writer, batch);
+  }
+
+  /** The first `count` records of a batch, to go on with. */
+  #copyOf({ bytes, bounds, count: all }: Batch, count: number): RecordWriter {
+    const sizeBytes = bounds[2 * all - 1]! - bounds[0]! + 256;
+    const writer = new RecordWriter(sizeBytes, all, this.#pool.take(sizeBytes));
+    for (let i = 0; i < count; i++) {
+      writer.append(bytes, bounds[2 * i], bounds[2 * i + 1]);
+      writer.endRecord();
+    }
+    return writer;
+  }
+
+  #finished(writer: RecordWriter, batch: Batch): Batch {
+    const written = writer.finish(batch);
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      this.#pool.give(written.bytes);
+      written.release();
+    };
+    return { ...written, release };
   }
 
   #wants({ bytes, position }: Batch, start: number, end: number): boolean {
@@ -166,16 +191,6 @@ class Filter {
     this.#note(position, key);
     return true;
   }
-}
-
-/** The first `count` records of a batch, to go on with. */
-function copyOf({ bytes, bounds, count: all }: Batch, count: number): RecordWriter {
-  const writer = new RecordWriter(bounds[2 * all - 1]! - bounds[0]!, all);
-  for (let i = 0; i < count; i++) {
-    writer.append(bytes, bounds[2 * i], bounds[2 * i + 1]);
-    writer.endRecord();
-  }
-  return writer;
 }
 
 function allDrops(inner: Source, counter: DropCounter): Drops {

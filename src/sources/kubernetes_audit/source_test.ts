@@ -16,7 +16,6 @@ const hidden = `,"requestObject":{"redacted":true},"verb":"get","responseObject"
 const inner = (batches: readonly (readonly string[])[], more: Partial<Source> = {}): Source => ({
   id: "a",
   replayable: true,
-  // deno-lint-ignore require-await -- a source is asynchronous, this one need not be
   read: async function* (): AsyncGenerator<Batch> {
     for (const [i, lines] of batches.entries()) yield batchOfLines(lines, origin, { at: i });
   },
