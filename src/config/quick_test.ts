@@ -169,3 +169,25 @@ Deno.test("quickConfig() gives a whole configuration", () => {
     whenFull: "block",
   }]);
 });
+
+Deno.test("parseTo() reads web services: ports, paths, indexes, and no secrets", () => {
+  const summary = (url: string): unknown[] => {
+    const { type, host, port, path, index, tls } = parseTo(url) as never as Record<string, unknown>;
+    return [type, host, port, path, index, tls !== undefined];
+  };
+  const stream = "logs-agent-default";
+  deepStrictEqual(summary("elasticsearch+https://h"), ["elasticsearch", "h", 9_200, "/_bulk", stream, true]);
+  deepStrictEqual(summary("elasticsearch+http://h:1/devices/"), ["elasticsearch", "h", 1, "/_bulk", "devices", false]);
+  deepStrictEqual(
+    summary("elasticsearch+http://[::1]:9428/insert/elasticsearch/devices"),
+    ["elasticsearch", "::1", 9_428, "/insert/elasticsearch/_bulk", "devices", false],
+  );
+  deepStrictEqual(summary("loki+https://h/"), ["loki", "h", 3_100, "/loki/api/v1/push", undefined, true]);
+  deepStrictEqual(summary("otlp+http://h"), ["otlp", "h", 4_318, "/v1/logs", undefined, false]);
+  deepStrictEqual(summary("victorialogs+http://h"), ["victorialogs", "h", 9_428, "/insert/jsonline", undefined, false]);
+  deepStrictEqual(summary("https://h/in?x=1"), ["http", "h", 443, "/in?x=1", undefined, true]);
+  complains(() => parseTo("elasticsearch+https://h/Devices"), /lower case/);
+  complains(() => parseTo("loki+https://u:p@h/"), /write a configuration file/);
+  complains(() => parseTo("http://h/a b"), /not a path/);
+  complains(() => parseTo("otlp+https:h"), /behind "\/\/"/);
+});
