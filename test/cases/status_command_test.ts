@@ -6,8 +6,10 @@ import { openStatusServer, type StatusServer } from "../../src/status/server/ser
 import type { AgentState } from "../../src/status/state.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { ScriptedFeed, someSink, someSource, someState } from "../peers/agent_state.ts";
+import { clientName, Pki } from "../peers/pki.ts";
 import { freePort } from "../peers/ports.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
+import { needs } from "../peers/skip.ts";
 
 async function status(words: readonly string[], expectCode = 0): Promise<{ stdout: string; stderr: string }> {
   const { command, args } = agentCommand(["status", ...words]);
@@ -74,6 +76,26 @@ Deno.test("agent status shows its token, and says so when it has none", async ()
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+});
+
+Deno.test({
+  name: "agent status asks over TLS, shows its certificate, and trusts one CA alone",
+  ...needs("openssl"),
+  fn: async () => {
+    using pki = await Pki.make();
+    await using server = await openStatusServer({
+      listen: { host: "127.0.0.1", port: 0 },
+      tls: { ca: pki.ca, ...pki.pair("server"), authMode: "name", permittedPeer: [clientName] },
+      feed: new ScriptedFeed(someState()),
+    });
+    const { cert, key } = pki.pair("client");
+    const words = ["--json", "--address", server.address, "--ca", pki.ca];
+    const { stdout } = await status([...words, "--cert", cert, "--key", key]);
+    strictEqual((JSON.parse(stdout) as AgentState).hostname, "router1");
+    await status(words, 75); // no certificate
+    const { stderr } = await status(["--json", "--address", server.address, "--cert", cert, "--key", key], 75);
+    match(stderr, /certificate/i);
+  },
 });
 
 Deno.test("agent status --tail prints what passes its filters, and ends with 75 when the agent goes", async () => {
