@@ -1,5 +1,6 @@
 /** The Debian packages that tests run real peers from, each with its reason; installed where that is possible. */
 import { unpackAside } from "./aside.ts";
+import { unpackDebianRoot } from "./debian_root.ts";
 import { buildVictoriaLogs } from "./go_peers.ts";
 import { type Outcome, runProgram, say } from "./program.ts";
 
@@ -9,11 +10,16 @@ const packages: Readonly<Record<string, string>> = {
   "chromium": "the browser that looks at the status page and uses it",
   "faketime": "a clock that jumps under a whole process",
   "iproute2": "ip and ss: networks that stall and fail",
+  "libc6-arm64-cross": "libraries for the emulated aarch64",
+  "libgcc-s1-arm64-cross": "one library more for it",
   "logrotate": "rotates files under the file source as machines do",
   "openssh-server": "a machine that is reached by ssh",
   "minisign": "signs what agent self-update must take and refuse",
   "openssl": "makes certificates, and plain TLS peers",
   "prometheus": "promtool and a real scrape: metrics, alerts and panels",
+  "qemu-system-arm": "a router of aarch64, as a virtual machine",
+  "qemu-system-x86": "a router of x86_64, as a virtual machine",
+  "qemu-user-static": "runs the packed file of aarch64",
   "rsyslog": "the peer: syslog receivers and senders",
   "rsyslog-gnutls": "rsyslog's first TLS library",
   "rsyslog-openssl": "rsyslog's second TLS library",
@@ -35,6 +41,7 @@ export const asidePackage = "syslog-ng-core";
 export async function installPackages(): Promise<void> {
   await installMissing();
   await unpackAside(asidePackage);
+  for (const architecture of ["amd64", "arm64"] as const) await unpackDebianRoot(architecture);
   await buildVictoriaLogs();
 }
 

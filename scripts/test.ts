@@ -1,11 +1,14 @@
 /**
  * `deno task test [--filter TEXT] [--jobs N] [--no-install] [--count-failed N] [FILE…]`
  *
- * Unit tests in one process without permissions, then every file under `test/` in a process of its own with a deadline.
+ * Unit tests in one process without permissions, then every file under `test/` in a process of its own with a deadline,
+ * then cases with the packed file of the other machine, emulated (`scripts/emulated.ts`).
  * The last line is `N passed, N failed, N skipped`; the exit code is 1 when something failed.
  */
 import { relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { Target } from "../targets/mod.ts";
+import { emulatedCases, emulatedTargets, Emulation, openEmulation } from "./emulated.ts";
 import { projectRoot } from "./graph.ts";
 import { installPackages } from "./packages.ts";
 import {
@@ -24,6 +27,10 @@ interface Job {
   readonly label: string;
   readonly files: readonly string[];
   readonly flags: readonly string[];
+  /** For the tests and all that they start. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** In place of the one on the command line. */
+  readonly filter?: string;
 }
 
 /** Everything that is asked for, longest first where that is known. */
@@ -40,11 +47,12 @@ function jobsFor(wanted: readonly string[]): readonly Job[] {
 }
 
 async function runJob(job: Job, filter: string | undefined, skipsFile: string): Promise<Counts> {
-  const filters = filter === undefined ? [] : ["--filter", filter];
+  const chosen = job.filter ?? filter;
+  const filters = chosen === undefined ? [] : ["--filter", chosen];
   const words = ["test", "--no-check", ...job.flags, ...filters, ...job.files];
   const outcome = await runProgram(Deno.execPath(), words, {
     cwd: projectRoot,
-    env: { AGENT_TEST_SKIPS: skipsFile },
+    env: { ...job.env, AGENT_TEST_SKIPS: skipsFile },
     deadlineMs: fileDeadlineMs,
   });
   const counts = countsOf(outcome.output, outcome.code);
@@ -77,8 +85,32 @@ function readSkips(path: string): readonly string[] {
 
 function testAll(files: readonly string[], filter: string | undefined, width: number): Promise<Counts> {
   return withTemporaryFolder("agent-tests-", async (folder) => {
-    const jobs = jobsFor(files).map((job, i) => ({ job, skipsFile: `${folder}/${i}` }));
-    return sumOf(await inParallel(jobs, width, ({ job, skipsFile }) => runJob(job, filter, skipsFile)));
+    return await runJobs(jobsFor(files), filter, width, folder);
+  });
+}
+
+async function runJobs(
+  jobs: readonly Job[],
+  filter: string | undefined,
+  width: number,
+  folder: string,
+): Promise<Counts> {
+  const numbered = jobs.map((job, i) => ({ job, skipsFile: `${folder}/${i}` }));
+  return sumOf(await inParallel(numbered, width, ({ job, skipsFile }) => runJob(job, filter, skipsFile)));
+}
+
+/** Runs the black-box cases with the packed file of another machine; says why where that cannot be done here. */
+export function testEmulated(target: Target, width: number): Promise<Counts> {
+  return withTemporaryFolder("agent-emulated-", async (folder) => {
+    using emulation = await openEmulation(target, folder, projectRoot);
+    if (emulation instanceof Emulation) {
+      const jobs = emulatedCases.map(({ file, filter }): Job => {
+        return { label: `${target.name}: ${file}`, files: [file], flags: ["-A"], env: emulation.env, filter };
+      });
+      return await runJobs(jobs, undefined, width, folder);
+    }
+    say(`skipped: black-box cases of ${target.name}: ${emulation.reason}`);
+    return { passed: 0, failed: 0, skipped: 1 };
   });
 }
 
@@ -97,7 +129,11 @@ if (import.meta.main) {
     },
   });
   if (!values["no-install"]) await installPackages();
-  const counts = await testAll(positionals, values.filter, Number(values.jobs));
+  const isFull = positionals.length === 0 && values.filter === undefined;
+  const width = Number(values.jobs);
+  const ofAll = [await testAll(positionals, values.filter, width)];
+  for (const target of isFull ? emulatedTargets() : []) ofAll.push(await testEmulated(target, width));
+  const counts = sumOf(ofAll);
   // Checks that failed before this run are part of the verdict, so that the last line never says that all is well.
   const all = sumOf([counts, { passed: 0, failed: Number(values["count-failed"]), skipped: 0 }]);
   if (counts.passed + counts.failed + counts.skipped === 0) say("no test matches");

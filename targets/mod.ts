@@ -14,8 +14,19 @@ export interface Target {
   readonly runtimeSha256: string;
   /** The packed file at the most, in bytes; the build fails above it. */
   readonly packedBudgetBytes: number;
-  /** Emulator that runs the result on another machine, for its smoke test. */
-  readonly emulator: string;
+  /** How the result runs on another machine, for its tests. */
+  readonly emulator: Emulator;
+}
+
+/** An emulator of a processor, for programs (qemu-user). */
+export interface Emulator {
+  /** Linked statically: the kernel opens it once, and every namespace has it. */
+  readonly program: string;
+  /** Folder with the libraries of that machine below `lib`, from Debian's `libc6-ARCH-cross`. */
+  readonly libraries: string;
+  /** First bytes of its programs and which bits of them count, as binfmt_misc wants them. */
+  readonly magic: string;
+  readonly mask: string;
 }
 
 /** The version of Deno that everything is built and run with. */

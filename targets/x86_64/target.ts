@@ -8,5 +8,10 @@ export const target: Target = {
   runtimePackage: "@deno/linux-x64-glibc",
   runtimeSha256: "dc480c462c8c3582524f3e75c160613d0a975e1f66b5465995d58bae236da7d3",
   packedBudgetBytes: 48 * 1024 * 1024,
-  emulator: "qemu-x86_64",
+  emulator: {
+    program: "/usr/bin/qemu-x86_64-static",
+    libraries: "/usr/x86_64-linux-gnu",
+    magic: "\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x3e\\x00",
+    mask: "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff",
+  },
 };

@@ -102,7 +102,7 @@ export class RunningProgram implements AsyncDisposable {
     what: string,
     deadlineMs = 20_000,
   ): Promise<void> {
-    const endMs = performance.now() + deadlineMs;
+    const endMs = performance.now() + deadlineMs * deadlineFactor;
     while (!await condition()) {
       if (this.#status !== undefined && !await condition()) throw new Error(this.#complaint(what, "it ended first"));
       if (performance.now() > endMs) throw new Error(this.#complaint(what, `not within ${deadlineMs} ms`));
@@ -122,7 +122,7 @@ export class RunningProgram implements AsyncDisposable {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Error(this.#complaint("its end", `not within ${deadlineMs} ms`))),
-        deadlineMs,
+        deadlineMs * deadlineFactor,
       );
     });
     try {
@@ -150,7 +150,7 @@ export class RunningProgram implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.signal("SIGTERM");
-    const timer = setTimeout(() => this.signal("SIGKILL"), stopGraceMs);
+    const timer = setTimeout(() => this.signal("SIGKILL"), stopGraceMs * deadlineFactor);
     await this.exited;
     clearTimeout(timer);
   }
@@ -191,7 +191,7 @@ export async function waitFor(
   what: string,
   deadlineMs = 20_000,
 ): Promise<void> {
-  const endMs = performance.now() + deadlineMs;
+  const endMs = performance.now() + deadlineMs * deadlineFactor;
   while (!await condition()) {
     if (performance.now() > endMs) throw new Error(`Cannot see ${what}: not within ${deadlineMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -247,3 +247,5 @@ function keepTail(text: string): string {
 const ticksPerSecond = 100;
 const tailLength = 1024 * 1024;
 const stopGraceMs = 8_000;
+/** For slow machines and emulators: every deadline of these functions is so many times as long. */
+const deadlineFactor = Number(Deno.env.get("TEST_DEADLINE_FACTOR") ?? "1");

@@ -1,0 +1,90 @@
+/**
+ * What a small machine is made of, for the tests that boot one: Debian's kernel for clouds, busybox, s6 and libc, of any
+ * architecture, unpacked and never installed. apt gets a state of its own, so that this machine's is left alone.
+ */
+import { join } from "node:path";
+import { cacheFolder } from "./aside.ts";
+import { runProgram, say } from "./program.ts";
+
+/** Architectures by Debian's name. */
+export type DebianArchitecture = "amd64" | "arm64";
+
+/** Folder with the unpacked packages, as if it were `/`; undefined when it is not there. */
+export function debianRoot(architecture: DebianArchitecture): string | undefined {
+  const folder = folderOf(architecture);
+  try {
+    return Deno.statSync(join(folder, complete)).isFile ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Downloads and unpacks, some 30 MB, unless it is there. Says what it could not get; never throws. */
+export async function unpackDebianRoot(architecture: DebianArchitecture): Promise<void> {
+  if (debianRoot(architecture) !== undefined) return;
+  const folder = folderOf(architecture);
+  const work = `${folder}.${Deno.pid}`;
+  try {
+    say(`unpacking a machine of ${architecture}`);
+    await fill(work, architecture);
+    Deno.renameSync(work, folder);
+  } catch (error) {
+    if (debianRoot(architecture) === undefined) say(`no machine of ${architecture}: ${(error as Error).message}`);
+    removeFolder(work);
+  }
+}
+
+async function fill(work: string, architecture: DebianArchitecture): Promise<void> {
+  const apt = join(work, "apt");
+  for (const name of ["lists/partial", "cache/archives/partial", "state"]) {
+    Deno.mkdirSync(join(apt, name), { recursive: true });
+  }
+  Deno.writeTextFileSync(join(apt, "status"), "");
+  const options = [
+    ["APT::Architecture", architecture],
+    ["APT::Architectures", architecture],
+    ["APT::Sandbox::User", "root"],
+    ["Acquire::Languages", "none"],
+    ["Dir::State", join(apt, "state")],
+    ["Dir::State::lists", join(apt, "lists")],
+    ["Dir::State::status", join(apt, "status")],
+    ["Dir::Cache", join(apt, "cache")],
+  ].flatMap(([key, value]) => ["-o", `${key}=${value}`]);
+  await run("apt-get", [...options, "update"]);
+  const kernel = await run("apt-cache", [...options, "depends", `linux-image-cloud-${architecture}`]);
+  const image = /Depends: (linux-image-\S+)/.exec(kernel)?.[1];
+  if (image === undefined) throw new Error("there is no package of its kernel");
+  const plan = await run("apt-get", [...options, "install", "--simulate", "--no-install-recommends", ...packages]);
+  const needed = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name!.split(":")[0]!);
+  await run("apt-get", [...options, "download", image, ...needed], apt);
+  for (const { name } of [...Deno.readDirSync(apt)].filter(({ name }) => name.endsWith(".deb"))) {
+    await run("dpkg-deb", ["-x", join(apt, name), work]);
+  }
+  removeFolder(apt);
+  Deno.writeTextFileSync(join(work, complete), "");
+}
+
+async function run(command: string, words: readonly string[], cwd?: string): Promise<string> {
+  const { code, output } = await runProgram(command, words, {
+    deadlineMs: 180_000,
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  if (code !== 0) throw new Error(output.trimEnd().split("\n").at(-1) ?? `${command} ended with ${code}`);
+  return output;
+}
+
+function folderOf(architecture: DebianArchitecture): string {
+  return join(cacheFolder(), `machine-${architecture}`);
+}
+
+function removeFolder(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+const packages = ["busybox-static", "libc6", "libgcc-s1", "s6"];
+/** Its presence says that all is there. */
+const complete = ".complete";
