@@ -46,7 +46,7 @@ function banner(report: DumpReport, findings: readonly Finding[]): string {
     escape(report.start.replace("T", " ").replace(/\.\d+Z$/, " UTC"))
   }</p>
 <h1>${escape(nodeNames(report))} <span class="state ${report.complete ? "good" : "bad"}">${
-    report.complete ? "complete" : "incomplete"
+    report.complete ? "evidence complete" : "evidence incomplete"
   }</span></h1>
 <p class="chips">${chips || `<span class="chip good">nothing found wrong</span>`}</p>${
     inShort(findings)

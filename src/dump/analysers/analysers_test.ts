@@ -47,7 +47,10 @@ Deno.test("analysers find full disks, bytes and inodes, with the line that shows
     "inodes-full warning",
     "read-only warning",
   ]);
-  strictEqual(found[0]!.evidence[0], line);
+  deepStrictEqual(found[0]!.evidence, [
+    "990000 KiB used, 10000 KiB available, 10 of 1000 inodes used (ext4 on /dev/vda)",
+    line,
+  ]);
   strictEqual(found[0]!.artifact, "system/disk.txt");
   match(found[0]!.title, /\/var is 99 % full/);
 });
@@ -69,7 +72,8 @@ Deno.test("analysers find out that memory is short, and who was killed for it", 
   ]);
   match(found[1]!.title, /app\.service$/);
   strictEqual(found[3]!.evidence.length, 10);
-  match(found[3]!.title, /20 lines/);
+  match(found[2]!.title, /45 % of the last minute/);
+  strictEqual(found[3]!.title, "The kernel killed app for lack of memory (20 lines)");
 });
 
 Deno.test("analysers tell a clock that is off from one server that is", async () => {

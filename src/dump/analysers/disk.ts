@@ -39,7 +39,11 @@ function fullness(
       id: about.id,
       severity: percent >= 97 ? "critical" : "warning",
       title: `${row.cell("mount")} ${state}${about.what === "room" ? "" : ` (${about.what})`}`,
-      evidence: [row.line],
+      evidence: [
+        `${row.cell("used")} KiB used, ${row.cell("available")} KiB available, ` +
+        `${row.cell("iused")} of ${row.cell("inodes")} inodes used (${row.cell("type")} on ${row.cell("filesystem")})`,
+        row.line,
+      ],
       artifact: path,
       advice: about.advice,
     });

@@ -12,7 +12,7 @@ interface Sign {
   readonly pattern: RegExp;
   /** How often it must be seen; default 1. */
   readonly atLeast?: number;
-  /** `N` is how often. */
+  /** `N` is how often; `WHO` the processes that the lines name. */
   readonly title: string;
   readonly advice: string;
 }
@@ -22,7 +22,7 @@ const signs: readonly Sign[] = [
     id: "oom-kill",
     severity: "critical",
     pattern: /Out of memory: Kill|oom-kill:|Memory cgroup out of memory|oom_reaper: reaped|invoked oom-killer/,
-    title: "The kernel killed processes for lack of memory (N lines)",
+    title: "The kernel killed WHO for lack of memory (N lines)",
     advice:
       "The lines name the process and its size; see system/processes.txt and system/cgroup-memory.txt for who is large now.",
   },
@@ -200,7 +200,14 @@ function findingOf({ id, severity, title, advice }: Sign, { times, first, last, 
   const left = times - first.length - last.length;
   const evidence = left > 0 ? [...first, `… ${left} more …`, ...last] : [...first, ...last];
   const count = times === 1 ? "1 line" : `${times} lines`;
-  return finding({ id, severity, title: title.replace("N lines", count), evidence, artifact, advice });
+  const told = title.replace("N lines", count).replace("WHO", whoIn([...first, ...last]));
+  return finding({ id, severity, title: told, evidence, artifact, advice });
+}
+
+/** Names of the processes that the kernel's lines are about. */
+function whoIn(lines: readonly string[]): string {
+  const names = new Set(lines.flatMap((line) => / process \d+ \(([^)]{1,16})\)/.exec(line)?.[1] ?? []));
+  return names.size === 0 ? "processes" : [...names].slice(0, 3).join(", ");
 }
 
 /** One look tells whether a line shows any sign: nearly none does. */

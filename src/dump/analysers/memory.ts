@@ -31,7 +31,8 @@ export const pressureAnalyser: Analyser = analyserOf("pressure", "system/pressur
     findings.push(finding({
       id: `pressure-${resource}`,
       severity: share >= 40 ? "critical" : "warning",
-      title: `Work waits for ${resource === "io" ? "the disk" : resource === "cpu" ? "the processor" : "memory"}`,
+      title: `Work waits for ${resource === "io" ? "the disk" : resource === "cpu" ? "the processor" : "memory"}, ` +
+        `${Math.round(resource === "cpu" ? 4 * share : share)} % of the last minute`,
       evidence: [line],
       artifact: "system/pressure.txt",
       advice: resource === "memory"
