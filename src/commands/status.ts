@@ -3,23 +3,17 @@ import { parseDurationMs } from "../formats/duration.ts";
 import { parseSeverity } from "../formats/priority.ts";
 import { pause } from "../pipeline/backoff.ts";
 import { errorText, TryLaterError } from "../pipeline/errors.ts";
-import { type ClientAddress, parseClientAddress, StatusClient } from "../status/client.ts";
+import type { StatusClient } from "../status/client.ts";
 import { formatAlerts } from "../status/monitoring/alerts.ts";
 import { formatDashboard } from "../status/monitoring/dashboard.ts";
 import type { AgentState } from "../status/state.ts";
 import { formatState, formatTailRecord, type TerminalOptions } from "../status/terminal.ts";
 import type { CommandContext } from "./context.ts";
-import { findConfig, type FoundConfig } from "./dump_config.ts";
 import { newCommand, parseOptions } from "./options.ts";
+import { clientsOf, type ClientWords } from "./status_clients.ts";
 import { usage } from "./words.ts";
 
-interface StatusWords {
-  readonly config?: string;
-  readonly address?: string;
-  readonly tokenFile?: string;
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
+interface StatusWords extends ClientWords {
   readonly watch?: boolean;
   readonly every: string;
   readonly json?: boolean;
@@ -147,49 +141,10 @@ async function firstThatAnswers(
   throw silent;
 }
 
-/** The address that is asked for, that of the configuration, or the usual ones in turn. */
-function clientsOf(words: StatusWords): readonly StatusClient[] {
-  const found = words.address === undefined || words.config !== undefined ? findConfig(words.config) : undefined;
-  const tokenFile = words.tokenFile ?? found?.config?.status?.tokenFile;
-  const token = tokenFile === undefined ? undefined : readToken(tokenFile, words.tokenFile !== undefined);
-  const { ca, cert, key } = words;
-  const tls = ca === undefined && cert === undefined ? undefined : {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
-  return addressesOf(words, found).map((address) =>
-    new StatusClient({ address, ...(token === undefined ? {} : { token }), ...(tls === undefined ? {} : { tls }) })
-  );
-}
-
-function addressesOf({ address }: StatusWords, found: FoundConfig | undefined): readonly ClientAddress[] {
-  if (address !== undefined) return [usage("--address", () => parseClientAddress(address))];
-  const status = found?.config?.status;
-  if (status === undefined) return usualAddresses.map(parseClientAddress);
-  if ("path" in status.listen) return [{ path: status.listen.path }];
-  const { host, port } = status.listen;
-  const near = ["0.0.0.0", "::", ""].includes(host) ? "127.0.0.1" : host; // it listens everywhere: also here
-  return [
-    new URL(`${status.tls === undefined ? "http" : "https"}://${near.includes(":") ? `[${near}]` : near}:${port}`),
-  ];
-}
-
-/** The first token of the file; a file of the configuration may be for others' eyes only. @throws when an asked one cannot be read */
-function readToken(path: string, asked: boolean): string | undefined {
-  try {
-    return Deno.readTextFileSync(path).split("\n").map((line) => line.trim()).find((line) => line !== "");
-  } catch (error) {
-    if (!asked) return undefined;
-    throw new Error(`Cannot read token "${path}": ${errorText(error)}\nTry: the tokenFile of the agent's status`);
-  }
-}
-
 function terminal(): TerminalOptions {
   const isTerminal = Deno.stdout.isTerminal();
   const colour = isTerminal && (Deno.env.get("NO_COLOR") ?? "") === "";
   return { colour, width: isTerminal ? Deno.consoleSize().columns : 0 };
 }
 
-const usualAddresses = ["127.0.0.1:7514", "unix:/run/agent/status.sock"] as const;
 const rateSpanMs = 1_000;
