@@ -36,6 +36,13 @@ export class LineSplitter {
     return this.#splitLong(bytes, end, run);
   }
 
+  /** The bytes of the torn line, which is kept no longer. */
+  takeRest(): Uint8Array {
+    const rest = this.#rest;
+    this.#rest = empty;
+    return rest;
+  }
+
   /** Gives the torn line at the end of the stream, with the LF it lacks. */
   flush(): LineRun {
     const rest = this.#rest;

@@ -1,8 +1,8 @@
 /** The `stdin` source: lines of the process's standard input, until it ends. Cannot be read twice. */
-import { type Batch, batchesOfRun, type Origin } from "../pipeline/batch.ts";
+import type { Batch, Origin } from "../pipeline/batch.ts";
+import { LineBlocks } from "../pipeline/line_blocks.ts";
 import { orAborted } from "../pipeline/or_aborted.ts";
 import type { Source } from "../pipeline/source.ts";
-import { LineSplitter } from "../formats/lines.ts";
 
 /** What its records say of themselves. */
 export interface StdinSourceOptions {
@@ -24,18 +24,13 @@ export function openStdinSource(
     id: options.id,
     replayable: false,
     async *read(_from, { maxRecords }, signal): AsyncGenerator<Batch> {
-      const splitter = new LineSplitter(options.maxLineBytes);
-      let buffer = new Uint8Array(bufferBytes);
+      const lines = new LineBlocks(options.maxLineBytes, blockBytes);
       while (!signal.aborted) {
-        const length = await orAborted(read(buffer), signal) ?? null;
+        const length = await orAborted(read(lines.space()), signal) ?? null;
         if (length === null) break;
-        // A few lines at a time are copied out, so that a quiet writer does not cost a buffer per line.
-        const few = length <= bufferBytes / 4;
-        const bytes = few ? buffer.slice(0, length) : buffer.subarray(0, length);
-        if (!few) buffer = new Uint8Array(bufferBytes);
-        yield* batchesOfRun(splitter.push(bytes), maxRecords, originOf(options));
+        yield* lines.take(length, maxRecords, originOf(options));
       }
-      yield* batchesOfRun(splitter.flush(), maxRecords, originOf(options));
+      yield* lines.flush(maxRecords, originOf(options));
     },
   };
 }
@@ -51,4 +46,5 @@ function originOf(options: StdinSourceOptions): Origin {
   };
 }
 
-const bufferBytes = 64 * 1024;
+/** What a pipe holds, and the torn line before it. */
+const blockBytes = 96 * 1024;
