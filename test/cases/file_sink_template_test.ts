@@ -150,6 +150,14 @@ Deno.test("openSliceSink() keeps positions of batches without records, and never
   strictEqual(await (await bench.open()).checkpoints.get("s@o"), undefined);
 });
 
+Deno.test("openSliceSink() tells a new pump of what the one before it sent and did not wait for", async () => {
+  await using bench = new Bench();
+  const { sink, checkpoints } = await bench.open(hourly, { flushMs: 60_000 });
+  const sent = sink.send(batchOfLines([record(1)], origin, { f: 1 }), never);
+  deepStrictEqual(await checkpoints.get("s@o"), { f: 1 });
+  deepStrictEqual(await sent, []);
+});
+
 Deno.test("openSliceSink() lets files be that it did not make, or that somebody changed", async () => {
   await using bench = new Bench();
   Deno.mkdirSync(join(bench.folder, "x"), { recursive: true });

@@ -12,24 +12,32 @@ export class PairPositions implements Checkpoints {
   readonly #store: Checkpoints;
   readonly #journal: SliceJournal;
   readonly #keep: (position: Position) => void;
+  readonly #drain: () => Promise<void>;
   /** Of batches that were sent and are not committed, oldest first, and whether the journal has them. */
   readonly #sent: { readonly position: Position; journaled: boolean }[] = [];
 
-  /** @param keep makes a position durable in the journal, soon */
+  /**
+   * @param keep makes a position durable in the journal, soon
+   * @param drain resolves when nothing is on its way any more, be it safe or failed
+   */
   constructor(
     pair: string,
     store: Checkpoints,
     journal: SliceJournal,
     keep: (position: Position) => void,
+    drain: () => Promise<void>,
   ) {
     this.pair = pair;
     this.#store = store;
     this.#journal = journal;
     this.#keep = keep;
+    this.#drain = drain;
   }
 
   /** The journal's position where it belongs to the store's state; else the store's. */
   async get(id: string): Promise<Position | undefined> {
+    await this.#drain(); // of a pump that ended meanwhile: what it sent is not to be read and sent again
+    this.#sent.length = 0;
     const stored = await this.#store.get(id);
     const { [tokenKey]: token, ...position } = stored ?? {};
     const own = Object.keys(position).length === 0 ? undefined : position;

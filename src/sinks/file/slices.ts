@@ -116,7 +116,13 @@ class SliceSink implements Sink {
 
   bind(pair: string, checkpoints: Checkpoints): BoundSink {
     const sender = this.#newSender();
-    const positions = new PairPositions(pair, checkpoints, this.#journal, (position) => this.#keep(pair, position));
+    const positions = new PairPositions(
+      pair,
+      checkpoints,
+      this.#journal,
+      (position) => this.#keep(pair, position),
+      () => this.#drain(),
+    );
     const sink: Sink = {
       id: this.id,
       batchRecords: this.batchRecords,
@@ -188,6 +194,11 @@ class SliceSink implements Sink {
     const load = this.#load;
     load.positions.set(pair, mergeChange(load.positions.get(pair), position));
     this.#flushLater(undefined);
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#load.positions.size > 0 || this.#load.lines.size > 0) this.#flushSoon();
+    await this.#flushing;
   }
 
   #newSender(): Sender {
