@@ -55,6 +55,8 @@ interface Waiting {
 class HttpSink implements Sink {
   readonly id: string;
   readonly batchRecords = 1_024;
+  /** A request on its way, and one that is gathered meanwhile. */
+  readonly flightBytes: number;
   readonly #options: HttpSinkOptions;
   readonly #exchange: Exchange;
   /** Oldest first. */
@@ -72,12 +74,15 @@ class HttpSink implements Sink {
   #searches = 0;
   /** Shrinks when the peer finds a request too large. */
   #maxRequestBytes: number;
+  /** Encoded bytes per byte of a record, as the last request had them. */
+  #growth = 1;
 
   constructor(options: HttpSinkOptions) {
     this.id = options.id;
     this.#options = options;
     this.#exchange = new Exchange(options);
     this.#maxRequestBytes = options.maxRequestBytes;
+    this.flightBytes = Math.max(minFlightBytes, Math.min(maxFlightBytes, 2 * options.maxRequestBytes));
   }
 
   send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]> {
@@ -150,7 +155,7 @@ class HttpSink implements Sink {
     for (const { parcel: { batch, open } } of this.#waiting) {
       records += open;
       bytes += batch.bounds[2 * batch.count - 1]! - batch.bounds[0]!;
-      if (records >= this.#options.maxRequestRecords || bytes >= this.#maxRequestBytes) return true;
+      if (records >= this.#options.maxRequestRecords || bytes * this.#growth >= this.#maxRequestBytes) return true;
     }
     return false;
   }
@@ -163,7 +168,7 @@ class HttpSink implements Sink {
       for (let index = parcel.take(); index >= 0; index = parcel.take()) {
         const { bounds } = parcel.batch;
         bytes += bounds[2 * index + 1]! - bounds[2 * index]!;
-        const fits = bytes <= this.#maxRequestBytes && items.length < this.#options.maxRequestRecords;
+        const fits = bytes * this.#growth <= this.#maxRequestBytes && items.length < this.#options.maxRequestRecords;
         if (!fits && items.length > 0) {
           parcel.untake();
           return items;
@@ -180,10 +185,13 @@ class HttpSink implements Sink {
     for (let first = 0; first < items.length;) {
       body.clear();
       let end = first;
+      let bytes = 0;
       while (end < items.length && (end === first || body.length < this.#maxRequestBytes)) {
         const { parcel, index } = items[end++]!;
         body.add(parcel.batch, index);
+        bytes += parcel.batch.bounds[2 * index + 1]! - parcel.batch.bounds[2 * index]!;
       }
+      this.#growth = Math.max(1, body.length / Math.max(1, bytes));
       await this.#deliverOne(items.slice(first, end), body.finish(), signal);
       first = end;
     }
@@ -294,6 +302,9 @@ async function compress(body: Uint8Array, compression: HttpSinkOptions["compress
 
 /** Enough to find a few bad records among thousands; where most are bad, parts are refused as a whole. */
 const maxSearches = 64;
+/** Batches of a quarter of this come from files. */
+const minFlightBytes = 512 * 1024;
+const maxFlightBytes = 16 * 1024 * 1024;
 /** A server that asks for more than this is asked again earlier: a mistake of its must not silence us for days. */
 const maxRetryAfterMs = 600_000;
 const asyncGzip = promisify(gzip) as (bytes: Uint8Array, options: { level: number }) => Promise<Uint8Array>;
