@@ -32,7 +32,7 @@ for (const { name, condition, open } of receivers) {
       });
       const trace = new StormTrace(shipper);
       await shipper.program.waitForOutput(/running: /); // what is rotated away before its first start is none of its files
-      const writer = new StormWriter({ path, run, linesPerSecond: 20_000, rotateEveryMs: 330, keep: 400 });
+      const writer = new StormWriter({ path, run, linesPerSecond: 20_000, rotateEveryMs: 330, keep: 4_000 });
       try {
         await shipper.program.waitUntil(() => sizeBelow(join(shipper.state, "positions")) > 0, "a first position");
         await killAtRandom(shipper, receiver, trace);

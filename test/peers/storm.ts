@@ -94,7 +94,7 @@ export class StormWriter {
   #rotate(byRename: boolean): void {
     const { path, keep } = this.#options;
     const liveKey = keyOf(path);
-    for (let i = keep; i > 0; i--) renameIfThere(`${path}.${i}`, `${path}.${i + 1}`);
+    for (let i = Math.min(keep, this.rotations.length); i > 0; i--) renameIfThere(`${path}.${i}`, `${path}.${i + 1}`);
     if (byRename) Deno.renameSync(path, `${path}.1`);
     else {
       Deno.copyFileSync(path, `${path}.1`);
