@@ -14,11 +14,19 @@ export const auditStages = ["RequestReceived", "ResponseStarted", "ResponseCompl
 /** Resources whose bodies hold secrets by their nature; `serviceaccounts/token` answers with a token. */
 export const secretResources = ["secrets", "tokenreviews", "serviceaccounts/token"] as const;
 
+/** Two numbers of 32 bits that nobody else knows: with them nobody can make two events that share a key. */
+export interface KeySeed {
+  readonly a: number;
+  readonly b: number;
+}
+
 /** One event, by the places of its members; moved from record to record with {@linkcode open}. */
 export class AuditEventView {
   readonly #finder = new MemberFinder(paths);
   readonly #resources: ReadonlySet<string>;
   readonly #kinds: ReadonlySet<string>;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #length = 0;
 
   /** @param redacted resources (`RESOURCE` or `RESOURCE/SUBRESOURCE`) whose bodies are hidden; `*` is every one */
   constructor(redacted: readonly string[]) {
@@ -28,6 +36,8 @@ export class AuditEventView {
 
   /** Whether the record is a whole event. */
   open(bytes: Uint8Array, start: number, end: number): boolean {
+    this.#bytes = bytes;
+    this.#length = end - start;
     return this.#finder.find(bytes, start, end) && this.#finder.starts[at.auditID]! >= 0 &&
       this.#finder.starts[at.stage]! >= 0;
   }
@@ -41,9 +51,22 @@ export class AuditEventView {
     return this.#finder.text(at.stage);
   }
 
-  /** What no two events share: all stages of a request have the same auditID. */
-  get key(): string {
-    return `${this.#finder.text(at.auditID)} ${this.#finder.text(at.stage)}`;
+  /**
+   * What no two events share, as a number of 52 bits: auditID and stage, and against callers who choose the ID of another
+   * request (header `Audit-ID`) to hide theirs, the time of the stage and the event's length, too.
+   */
+  key({ a, b }: KeySeed): number {
+    const { starts, ends } = this.#finder;
+    for (const part of [at.auditID, at.stage, at.stageTimestamp]) {
+      if (starts[part]! < 0) continue;
+      for (let i = starts[part]!; i < ends[part]!; i++) {
+        a = Math.imul(a ^ this.#bytes[i]!, 0x01000193);
+        b = Math.imul(b ^ this.#bytes[i]! ^ (a >>> 15), 0x85ebca6b);
+      }
+    }
+    a = Math.imul(a ^ this.#length, 0xc2b2ae35);
+    b = Math.imul(b ^ a ^ (a >>> 13), 0x01000193);
+    return ((a ^ (b >>> 16)) >>> 12) * 2 ** 32 + (b >>> 0);
   }
 
   /**
@@ -112,6 +135,7 @@ const at = {
   responseObject: 6,
   requestKind: 7,
   responseKind: 8,
+  stageTimestamp: 9,
 } as const;
 const paths: readonly (readonly string[])[] = [
   ["level"],
@@ -123,6 +147,7 @@ const paths: readonly (readonly string[])[] = [
   ["responseObject"],
   ["requestObject", "kind"],
   ["responseObject", "kind"],
+  ["stageTimestamp"],
 ];
 const bodies = [[at.requestObject, at.requestKind], [at.responseObject, at.responseKind]] as const;
 const kindsOf: Readonly<Record<string, readonly string[]>> = {

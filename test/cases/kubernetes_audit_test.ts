@@ -52,7 +52,7 @@ Deno.test("agent ship writes audit events to their namespace's hour, once each, 
     using file = Deno.openSync(live, { append: true, create: true });
     const before = sizeBelow(bench.out);
     writeAuditEvents(file, part * events / 10, (part + 1) * events / 10, plan);
-    await waitFor(() => sizeBelow(bench.out) > before, `progress before kill ${part + 1}`, 60_000);
+    await bench.program!.waitUntil(() => sizeBelow(bench.out) > before, `progress before kill ${part + 1}`, 60_000);
     await bench.program!.kill();
     bench.start(source, sink);
   }

@@ -72,7 +72,7 @@ class Load {
 class SliceSink implements Sink {
   readonly id: string;
   readonly batchRecords = 1_024;
-  readonly flightBytes = 4 * 2 ** 20;
+  readonly flightBytes = 2 * 2 ** 20;
   readonly #options: SliceSinkOptions;
   readonly #lock: Disposable;
   readonly #journal: SliceJournal;
@@ -282,6 +282,6 @@ function mergeChange(base: Position | undefined, change: Position): Position {
   return { ...base, ...change };
 }
 
-const flushBytes = 1 * 2 ** 20;
+const flushBytes = 2 ** 20;
 const sweepMs = 60_000;
 const log = openLog("file");

@@ -81,6 +81,17 @@ Deno.test("openKubernetesAuditSource() drops and counts what is no whole event, 
   ]);
 });
 
+Deno.test("openKubernetesAuditSource() lets nobody hide an event behind the auditID of another", async () => {
+  const at = (time: string, uri = "/a"): string => event("1", `,"requestURI":"${uri}","stageTimestamp":"${time}"`);
+  const events = [at("10:00:00.000001Z"), at("10:00:00.000002Z"), at("10:00:00.000001Z", "/ab"), event("1")];
+  deepStrictEqual((await read(open(inner([events])))).flat(), events);
+});
+
+Deno.test("openKubernetesAuditSource() keeps many events apart", async () => {
+  const events = Array.from({ length: 50_000 }, (_, i) => event(String(i)));
+  strictEqual((await read(open(inner([events]), { rememberedEvents: 1e6 }))).flat().length, events.length);
+});
+
 Deno.test("openKubernetesAuditSource() remembers so many events and no more", async () => {
   const ids = ["1", "2", "3", "4", "1", "4"];
   const events = ids.map((id) => event(id));
