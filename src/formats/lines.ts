@@ -71,9 +71,12 @@ export class LineSplitter {
   }
 }
 
-/** Boundaries of all lines in `bytes`; what follows the last LF is not among them. */
-export function findLines(bytes: Uint8Array): LineRun {
-  let bounds = new Uint32Array(256);
+/**
+ * Boundaries of all lines in `bytes`; what follows the last LF is not among them. They are put into `into`, which is not
+ * empty, or into a larger array where there are too many.
+ */
+export function findLines(bytes: Uint8Array, into: Uint32Array = new Uint32Array(256)): LineRun {
+  let bounds = into;
   let count = 0;
   let start = 0;
   for (let feed = bytes.indexOf(10); feed >= 0; feed = bytes.indexOf(10, start)) {

@@ -13,8 +13,8 @@ import { type Batch, batchesOfRun, type Origin } from "./batch.ts";
 export class LineBlocks {
   readonly #maxLineBytes: number;
   readonly #blockBytes: number;
-  readonly #free: Uint8Array[] = [];
-  #block: Uint8Array | undefined;
+  readonly #free: Block[] = [];
+  #block: Block | undefined;
   /** Bytes of the torn line at the beginning of the block. */
   #rest = 0;
 
@@ -29,31 +29,33 @@ export class LineBlocks {
 
   /** Where the next bytes go; never empty. */
   space(): Uint8Array {
-    this.#block ??= this.#free.pop() ?? new Uint8Array(this.#blockBytes);
-    if (this.#rest === this.#block.length) {
-      const larger = new Uint8Array(2 * this.#block.length); // a line that is longer than a block
-      larger.set(this.#block);
-      this.#block = larger;
+    const block = this.#block ??= this.#free.pop() ?? newBlock(this.#blockBytes);
+    if (this.#rest === block.bytes.length) {
+      const larger = new Uint8Array(2 * block.bytes.length); // a line that is longer than a block
+      larger.set(block.bytes);
+      block.bytes = larger;
     }
-    return this.#block.subarray(this.#rest);
+    return block.bytes.subarray(this.#rest);
   }
 
   /** Takes `length` bytes that were read into `space()`; gives the lines that are whole now. */
   take(length: number, maxRecords: number, origin: Origin): readonly Batch[] {
     const block = this.#block!;
     const filled = this.#rest + length;
-    const run = findLines(block.subarray(0, filled));
+    const bytes = block.bytes;
+    const run = findLines(bytes.subarray(0, filled), block.bounds);
+    block.bounds = run.bounds;
     const end = run.count === 0 ? 0 : run.bounds[2 * run.count - 1]! + 1;
     this.#rest = filled - end;
-    if (this.#rest > this.#maxLineBytes) return this.#cutLong(block.slice(0, filled), maxRecords, origin);
+    if (this.#rest > this.#maxLineBytes) return this.#cutLong(bytes.slice(0, filled), maxRecords, origin);
     if (run.count === 0) return [];
     // Few lines are copied out, so that a quiet writer does not cost a block per line while a sink is away.
-    if (end <= block.length / 4) {
-      const bytes = block.slice(0, end);
-      block.copyWithin(0, end, filled);
-      return [...batchesOfRun({ ...run, bytes }, maxRecords, origin)];
+    if (end <= bytes.length / 4) {
+      const few = { bytes: bytes.slice(0, end), bounds: run.bounds.slice(0, 2 * run.count), count: run.count };
+      bytes.copyWithin(0, end, filled);
+      return [...batchesOfRun(few, maxRecords, origin)];
     }
-    this.#carry(block.subarray(end, filled));
+    this.#carry(bytes.subarray(end, filled));
     return this.#held(block, [...batchesOfRun(run, maxRecords, origin)]);
   }
 
@@ -62,7 +64,7 @@ export class LineBlocks {
     const length = this.#rest;
     if (length === 0) return [];
     const bytes = new Uint8Array(length + 1);
-    bytes.set(this.#block!.subarray(0, length));
+    bytes.set(this.#block!.bytes.subarray(0, length));
     bytes[length] = lineFeed;
     this.#block = undefined;
     this.#rest = 0;
@@ -71,20 +73,23 @@ export class LineBlocks {
 
   /** Begins another block with the torn line. */
   #carry(torn: Uint8Array): void {
-    const next = this.#free.pop() ?? new Uint8Array(Math.max(this.#blockBytes, torn.length + 1));
-    next.set(torn);
+    let next = this.#free.pop();
+    if (next === undefined || next.bytes.length <= torn.length) {
+      next = newBlock(Math.max(this.#blockBytes, torn.length + 1));
+    }
+    next.bytes.set(torn);
     this.#block = next;
   }
 
   /** Batches that give the block back when the last of them is released. */
-  #held(block: Uint8Array, batches: readonly Batch[]): readonly Batch[] {
+  #held(block: Block, batches: readonly Batch[]): readonly Batch[] {
     let holders = batches.length;
     return batches.map((batch) => {
       let held = true;
       const release = (): void => {
         if (!held) return;
         held = false;
-        if (--holders === 0 && block.length === this.#blockBytes && this.#free.length < maxFreeBlocks) {
+        if (--holders === 0 && block.bytes.length === this.#blockBytes && this.#free.length < maxFreeBlocks) {
           this.#free.push(block);
         }
       };
@@ -97,12 +102,24 @@ export class LineBlocks {
     const splitter = new LineSplitter(this.#maxLineBytes);
     const run = splitter.push(bytes);
     const torn = splitter.takeRest();
-    if (torn.length >= this.#block!.length) this.#block = new Uint8Array(torn.length + this.#blockBytes);
-    this.#block!.set(torn);
+    if (torn.length >= this.#block!.bytes.length) this.#block = newBlock(torn.length + this.#blockBytes);
+    this.#block!.bytes.set(torn);
     this.#rest = torn.length;
     return [...batchesOfRun(run, maxRecords, origin)];
   }
 }
 
+/** Storage of lines and their bounds. */
+interface Block {
+  bytes: Uint8Array;
+  bounds: Uint32Array;
+}
+
+function newBlock(sizeBytes: number): Block {
+  return { bytes: new Uint8Array(sizeBytes), bounds: new Uint32Array(firstBounds) };
+}
+
+/** Two for each of as many lines as most blocks have. */
+const firstBounds = 2_048;
 const maxFreeBlocks = 16;
 const lineFeed = 10;
