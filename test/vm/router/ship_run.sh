@@ -1,0 +1,2 @@
+#!/bin/sh
+exec agent ship --config /etc/agent.yaml 2>&1

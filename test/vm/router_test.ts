@@ -1,0 +1,149 @@
+/**
+ * The agent on a router: a virtual machine with Debian's kernel, busybox and s6, whose logs go to `agent collect` and to rsyslog
+ * on the host, over mutual TLS with a certificate of `agent sign`. The network is cut, the power too, and every line that was on
+ * the machine's disk, and every record of its kernel, is at both ends.
+ *
+ * arm64 takes longer than a run of all tests should: it runs with AGENT_VM_ARM64=1.
+ */
+import { match } from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import { debianRoot } from "../../scripts/debian_root.ts";
+import { projectRoot } from "../../scripts/graph.ts";
+import { say } from "../../scripts/program.ts";
+import { agentCommand } from "../peers/agent.ts";
+import { startCollector } from "../peers/collector.ts";
+import { newRun } from "../peers/numbered_lines.ts";
+import { Pki, serverName } from "../peers/pki.ts";
+import { runProgram } from "../peers/process.ts";
+import { startRelpServer } from "../peers/rsyslog.ts";
+import { SigningService } from "../peers/signer.ts";
+import { needs, onlyIf } from "../peers/skip.ts";
+import { type VirtualMachine, vmKinds } from "../peers/vm.ts";
+import { startRouter } from "./router.ts";
+import { type Case, Story } from "./story.ts";
+
+const cases: readonly Case[] = [
+  { architecture: "amd64", target: "x86_64", memoryMiB: 256, bootDeadlineMs: 150_000, deadlineMs: 150_000 },
+  { architecture: "arm64", target: "aarch64", memoryMiB: 256, bootDeadlineMs: 240_000, deadlineMs: 180_000 },
+];
+
+for (const machine of cases) {
+  const { emulator } = vmKinds[machine.architecture];
+  const programs = needs(emulator, "rsyslogd", "openssl", "mkfs.ext4", "age-keygen");
+  const isWanted = machine.architecture === "amd64" || Deno.env.get("AGENT_VM_ARM64") === "1";
+  const wanted = onlyIf(isWanted, `${emulator} is slow; AGENT_VM_ARM64=1 runs it`);
+  const there = onlyIf(debianRoot(machine.architecture) !== undefined, `no kernel and libraries of ${machine.target}`);
+  Deno.test({
+    name: `agent on a router of ${machine.target}: nothing on its disk is lost when cable and power are cut`,
+    ignore: programs.ignore || wanted.ignore || there.ignore,
+    fn: async () => {
+      const folder = Deno.makeTempDirSync({ prefix: "router" });
+      try {
+        await runCase(machine, folder);
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+async function runCase(machine: Case, folder: string): Promise<void> {
+  using pki = await Pki.make();
+  await using signer = new SigningService({ challenge: "of all routers", words: ["--name", "loghost"] });
+  signer.adoptCa(pki);
+  await signer.start();
+  await using collector = await startCollector({ pki, permittedPeer: ["router1"] });
+  await using rsyslog = await startRelpServer({
+    tls: { pki, library: "openssl", permittedPeer: ["router1"] },
+    direct: true,
+  });
+  const run = newRun();
+  await using router = await startRouter(folder, {
+    architecture: machine.architecture,
+    agent: await packedAgent(machine.target, folder),
+    memoryMiB: machine.memoryMiB,
+    run,
+    config: JSON.stringify(configFor(signer.port, collector.port, rsyslog.port)),
+    ca: Deno.readTextFileSync(pki.ca),
+    challenge: "of all routers",
+  });
+  const story = new Story(machine, router, collector, rsyslog, run);
+  try {
+    await story.cutCable();
+    await story.cutPowerBehindCutCable();
+    await story.cutPower();
+    await story.end();
+    await dumpOverConsole(machine, router, folder);
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).stack}\n--- machine\n${router.said.slice(-3_000)}\n--- agent ship there\n${await shipSaid(
+        router,
+      )}`,
+    );
+  }
+  match(JSON.stringify(signer.issued), /CN=router1/);
+}
+
+async function shipSaid(router: VirtualMachine): Promise<string> {
+  try {
+    return await router.console("tail -n 30 /var/log/agent/current; free", 20_000);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Encrypted in the machine, as text over its console, opened on the host. */
+async function dumpOverConsole(machine: Case, router: VirtualMachine, folder: string): Promise<void> {
+  const identity = join(folder, "identity");
+  const { stderr } = await runProgram("age-keygen", ["-o", identity]);
+  const recipient = /age1\w+/.exec(stderr)![0];
+  const beganMs = performance.now();
+  const words = `dump --config /etc/agent.yaml --profile speed --recipient ${recipient}`;
+  const made = await router.console(
+    `agent ${words} --output - 2>/run/dump.err | base64; cat /run/dump.err >/dev/console; ps -o vsz,rss,args >/dev/console; free >/dev/console`,
+    machine.bootDeadlineMs,
+  );
+  const bundle = join(folder, "router1.tar.gz.age");
+  Deno.writeFileSync(bundle, new Uint8Array(Buffer.from(made, "base64")));
+  const { command, args } = agentCommand(["open", bundle, "--identity", identity, "--extract", join(folder, "dump")]);
+  const { stdout } = await runProgram(command, args);
+  say(
+    `  ${machine.target}: dump of ${Deno.statSync(bundle).size} bytes in ${Math.round(performance.now() - beganMs)} ms`,
+  );
+  match(stdout, /kernel/);
+}
+
+/** Builds the agent for a machine. */
+async function packedAgent(target: string, folder: string): Promise<string> {
+  const words = ["run", "-A", "--quiet", "scripts/build.ts", "--target", target, "--packing", "self-extracting"];
+  await runProgram(Deno.execPath(), [...words, "--output", folder], { cwd: projectRoot });
+  return join(folder, `agent-${target}`);
+}
+
+function configFor(signerPort: number, collectPort: number, rsyslogPort: number): unknown {
+  const sink = (port: number): unknown => ({
+    type: "relp",
+    target: "loghost",
+    port,
+    timeout: "5s",
+    resumeInterval: "200ms",
+    resumeIntervalMax: "1s",
+    tls: { enabled: true, authMode: "name", permittedPeer: [serverName], ca: "/etc/ca.crt" },
+  });
+  return {
+    state: "/var/lib/agent",
+    certificate: {
+      url: `https://loghost:${signerPort}/sign`,
+      ca: "/etc/ca.crt",
+      subject: "O=tests,CN=${hostname}",
+      challengeFile: "/etc/challenge",
+    },
+    sources: {
+      app: { type: "tap", socket: "/run/agent/tap.sock", backfill: "/var/log/app" },
+      messages: { type: "file", include: ["/var/log/messages"] },
+      kernel: { type: "kernel" },
+    },
+    sinks: { collect: sink(collectPort), rsyslog: sink(rsyslogPort) },
+  };
+}
