@@ -46,6 +46,7 @@ export class LearnedSecrets implements SecretLearner {
   learn(_rule: string, value: Uint8Array): void {
     if (this.#byLooks >= maxLearned || value.length < minLearned) return;
     for (const word of wordsOf(value)) {
+      if (this.#values.has(word.slice(0, maxKept))) continue; // one that comes again and again is looked at once
       if (this.#byLooks < maxLearned && looksRandom(word) && this.#keep(word)) this.#byLooks++;
     }
   }
