@@ -16,6 +16,8 @@ export interface ListenOptions {
   readonly tls?: TlsOptions;
   /** Deadline for a TLS handshake; default 30 s. */
   readonly handshakeTimeoutMs?: number;
+  /** Handshakes at a time; of more, the one that has taken longest is cut. Default: any number. */
+  readonly maxHandshakes?: number;
   /** How often the certificate files are looked at; default 10 s. A renewed pair serves the next handshake. */
   readonly reloadMs?: number;
 }
@@ -87,7 +89,7 @@ function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason
     rejectUnauthorized: false, // decided by judgeClient, where the reason can be told
     minVersion: tls.minVersion ?? "TLSv1.2",
   });
-  cutSlowHandshakes(server, options.handshakeTimeoutMs ?? 30_000);
+  cutSlowHandshakes(server, options.handshakeTimeoutMs ?? 30_000, options.maxHandshakes ?? Infinity);
   server.on("tlsClientError", (error: Error & { code?: string }, socket: Socket) => {
     if (error.code === "ECONNRESET") return; // came and went without a word: a port scan or a health check
     // The TLS socket has no address any more; the TCP socket below it still knows.
@@ -106,16 +108,21 @@ function openTlsServer(options: ListenOptions, tls: TlsOptions, refused: (reason
 }
 
 /** The runtime takes node's `handshakeTimeout` and does nothing with it: a mute client would keep its descriptor for ever. */
-function cutSlowHandshakes(server: Server, timeoutMs: number): void {
-  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+function cutSlowHandshakes(server: Server, timeoutMs: number, maxHandshakes: number): void {
+  const timers = new Map<string, { readonly socket: Socket; readonly timer: ReturnType<typeof setTimeout> }>();
   const addressOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
   const forget = (address: string): void => {
-    clearTimeout(timers.get(address));
+    clearTimeout(timers.get(address)?.timer);
     timers.delete(address);
   };
   server.on("connection", (socket: Socket) => {
     const address = addressOf(socket);
-    timers.set(address, setTimeout(() => socket.destroy(), timeoutMs));
+    if (timers.size >= maxHandshakes) {
+      const [longest, { socket: mute }] = timers.entries().next().value!;
+      forget(longest);
+      mute.destroy();
+    }
+    timers.set(address, { socket, timer: setTimeout(() => socket.destroy(), timeoutMs) });
     socket.once("close", () => forget(address));
   });
   server.on("secureConnection", (socket: TLSSocket) => forget(addressOf(socket)));

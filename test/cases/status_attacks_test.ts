@@ -7,6 +7,7 @@ import { someState } from "../peers/agent_state.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { startCollector } from "../peers/collector.ts";
 import { freePort } from "../peers/ports.ts";
+import { Pki } from "../peers/pki.ts";
 import { RunningProgram, waitFor } from "../peers/process.ts";
 import { ask, exchangeRaw, RawConnection, startStatusServer } from "../peers/status_server.ts";
 
@@ -161,6 +162,23 @@ Deno.test("1,000 idle connections keep nobody out", async () => {
     ok(oldest.every((ended) => ended));
   } finally {
     for (const one of idle) one[Symbol.dispose]();
+  }
+});
+
+Deno.test("1,000 connections that never begin TLS keep nobody out", async () => {
+  using pki = await Pki.make();
+  const tls = { ca: pki.ca, ...pki.server, authMode: "name" as const, permittedPeer: [] };
+  await using server = await startStatusServer({ tls });
+  const mute: RawConnection[] = [];
+  try {
+    for (let i = 0; i < 1_000; i++) mute.push(await RawConnection.open(server.port));
+    const read = (path: string): string => Deno.readTextFileSync(path);
+    const client = { ca: read(pki.ca), cert: read(pki.client.cert), key: read(pki.client.key) };
+    strictEqual((await ask(server.address, "/api/status", { tls: client })).status, 200);
+    const oldest = await Promise.all(mute.slice(0, 890).map((one) => one.isEnded()));
+    ok(oldest.every((ended) => ended));
+  } finally {
+    for (const one of mute) one[Symbol.dispose]();
   }
 });
 

@@ -110,7 +110,7 @@ async function listen({ listen, tls }: Access, accept: (socket: Socket) => void)
     };
   }
   const listener = await listenForSockets(
-    { ...listen, ...(tls === undefined ? {} : { tls }) },
+    { ...listen, maxHandshakes: defaultLimits.maxConnections, ...(tls === undefined ? {} : { tls }) },
     accept,
     (reason) => log.debug(reason),
   );
