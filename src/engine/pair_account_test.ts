@@ -175,3 +175,26 @@ Deno.test("PairAccount agrees with a pump whose sink fails, whose rules drop, an
   deepStrictEqual(figures(account), [count, count - withSeven, withSeven, 0]);
   strictEqual(taken.size, count - withSeven);
 });
+
+Deno.test("PairAccount of a spool counts the drops of rules that changed while records were read again", () => {
+  let lastSeq = 10;
+  const account = new PairAccount("spool", "k", "spool");
+  account.attachSpool(() => ({ lastSeq, oldestSeq: 1, committed: 0, dropped: 0, damaged: 0 }));
+  const told = account.observer();
+  const read = (to: number, drops: number): Batch => {
+    const all = lines(10, 0, { spool: to });
+    account.drop("rule", drops, true);
+    const left = drops === 0 ? all : partOfBatch(all, [0, 1, 2, 3, 4, 5]);
+    told.received!(all, left);
+    return left;
+  };
+  told.began!();
+  read(10, 4);
+  deepStrictEqual(figures(account), [10, 0, 4, 6]);
+  told.began!();
+  told.delivered!(10, 1, read(10, 0)); // nothing is dropped any more, so that four come twice
+  deepStrictEqual(figures(account), [14, 10, 4, 0]);
+  lastSeq = 20;
+  read(20, 4);
+  deepStrictEqual(figures(account), [24, 10, 8, 6]);
+});
