@@ -30,6 +30,9 @@ export const sourceDefaults = {
 /** Keys of the `file` source alone. */
 export const fileSourceDefaults = { stripCarriageReturn: false, format: "plain", watch: true } as const;
 
+/** Keys of the `nats` source and sink. */
+export const natsDefaults = { consumer: "agent", ackWaitMs: 30_000, timeoutMs: 10_000 } as const;
+
 /** Keys of the `webhook` source. A body of 1 MiB is some thousand records. */
 export const webhookDefaults = { path: "/", maxBodyBytes: 1 * mib, maxConnections: 256 } as const;
 
@@ -87,11 +90,19 @@ export const httpServices = {
   victorialogs: { port: 9_428, path: "/insert/jsonline" },
 } as const;
 
-/** Keys of one kind of web service each. The index is a data stream by the naming scheme of Elasticsearch. */
+/** Keys of the `elasticsearch` sink; the index is a data stream by the naming scheme of Elasticsearch. */
 export const elasticsearchDefaults = { index: "logs-agent-default", ids: true } as const;
+
+/** Keys of the `loki` sink. */
 export const lokiDefaults = { labels: ["source", "host", "program"], structuredMetadata: true } as const;
+
+/** Keys of the `otlp` sink. */
 export const otlpDefaults = { encoding: "protobuf" } as const;
+
+/** Keys of the `victorialogs` sink. */
 export const victoriaLogsDefaults = { streamFields: ["source", "host", "program"] } as const;
+
+/** Keys of the `http` sink. */
 export const plainHttpDefaults = { method: "POST", format: "ndjson", path: "/" } as const;
 
 /** Longest datagram of the `syslog` sink. */
@@ -131,4 +142,5 @@ export const defaultPorts = {
   syslogTls: 6_514,
   streamTls: 19_612,
   status: 7_514,
+  nats: 4_222,
 } as const;

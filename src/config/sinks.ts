@@ -26,6 +26,7 @@ import {
   slicesDefaults,
 } from "./defaults.ts";
 import { httpSinkSchemas } from "./http_sinks.ts";
+import { natsSinkSchema } from "./nats.ts";
 import { typedParts } from "./parts.ts";
 import { clientTlsSchema } from "./tls.ts";
 import { sinkTypes } from "./types.ts";
@@ -74,7 +75,7 @@ const refusedRetryCount = count(0, 1_000, {
 }).prefault(retryDefaults.aside.refusedRetryCount);
 
 /** Keys of sinks whose peer is reached over a network. */
-const networkKeys = {
+export const networkKeys = {
   target: textOrTexts(parseTargets, "a host, or a list of host:port", {
     about: "Host name or IP address of the server; or [host:port, …]: the first that can be reached, in this order.",
     example: "loghost.example.net",
@@ -248,12 +249,14 @@ export const sinksSchema: z.ZodType<Record<string, SinkConfig>, unknown> = typed
     execSchema,
     stdoutSchema,
     ...httpSinkSchemas({ keys: networkKeys, read: networkOf }),
+    natsSinkSchema({ keys: networkKeys, read: networkOf }),
   ],
   sinkTypes,
   "Where records go. The names are yours; a sink that is down holds back no other.",
 );
 
-interface RetryKeys {
+/** The keys that all sinks have, read. */
+export interface RetryKeys {
   readonly resumeInterval: number;
   readonly resumeIntervalMax: number;
   readonly reportSuspension: boolean;

@@ -5,7 +5,7 @@ import { victoriaLogsPath } from "../../scripts/go_peers.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { newRun, writeNumberedLines } from "../peers/numbered_lines.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
-import { needs } from "../peers/skip.ts";
+import { findProgram, onlyIf } from "../peers/skip.ts";
 import { VictoriaLogs } from "../peers/victorialogs.ts";
 
 const bulkPath = "/insert/elasticsearch/_bulk?_stream_fields=host.name&_time_field=@timestamp&_msg_field=message";
@@ -51,7 +51,7 @@ function writeConfig(folder: string, sinks: Readonly<Record<string, unknown>>): 
 
 Deno.test({
   name: "ship to VictoriaLogs over jsonline, _bulk, Loki and OTLP: counts and fields are equal",
-  ...needs(victoriaLogsPath()),
+  ...onlyIf(findProgram(victoriaLogsPath()) !== undefined, "VictoriaLogs is not built"),
   fn: async () => {
     await using store = new VictoriaLogs();
     await store.start();
@@ -93,7 +93,7 @@ Deno.test({
 
 Deno.test({
   name: "ship to VictoriaLogs loses nothing when that is restarted in the middle",
-  ...needs(victoriaLogsPath()),
+  ...onlyIf(findProgram(victoriaLogsPath()) !== undefined, "VictoriaLogs is not built"),
   fn: async () => {
     await using store = new VictoriaLogs();
     await store.start();
