@@ -4,9 +4,9 @@
  */
 import { ArtifactStore, type StoredArtifact, type StoreOptions } from "./artifact_store.ts";
 import { type BundleFile, packBundle, type PackedBundle } from "./bundle.ts";
-import type { ArtifactKind } from "./collector.ts";
 import { type FileTaker, inspectBundle } from "./opening/inspect.ts";
 import type { OpenedBundle } from "./opening/open_bundle.ts";
+import { kindOfName, redactedNotes } from "./received.ts";
 import type { Redactor } from "./redaction.ts";
 import type { ArtifactReport, DumpReport } from "./report.ts";
 import { reportFiles } from "./report_files.ts";
@@ -66,7 +66,7 @@ class Taker implements FileTaker {
     if (before === "" || madeAnew.has(before)) return;
     const result = await this.#store.store({
       path: before,
-      kind: kindOf(before),
+      kind: kindOfName(before),
       content,
       origin: before,
       taken: modified,
@@ -126,12 +126,7 @@ function changedReport(
           summary: text(collector.summary),
           ...(lost ? { status: "dropped" as const, missing: !collector.optional } : {}),
           ...(collector.reason === undefined ? {} : { reason: text(collector.reason) }),
-          notes: collector.notes.map((note) => ({
-            ...note,
-            about: text(note.about),
-            text: text(note.text),
-            ...(note.stderr === undefined ? {} : { stderr: text(note.stderr) }),
-          })),
+          notes: redactedNotes(collector.notes, text),
           artifacts,
         };
       }),
@@ -163,13 +158,6 @@ function manifestOnly(files: readonly BundleFile[]): BundleFile {
   );
   const text = JSON.stringify({ formatVersion: 1, files: list }, null, 1) + "\n";
   return { path: "manifest.json", modified: new Date(), content: new TextEncoder().encode(text) };
-}
-
-function kindOf(path: string): ArtifactKind {
-  const name = path.replace(/\.gz$/, "");
-  if (/\.json$/.test(name)) return "json";
-  if (/\.ya?ml$/.test(name)) return "yaml";
-  return /\.log$|(^|\/)logs?\//.test(name) ? "log" : "text";
 }
 
 /** What this program writes itself, from the report. */

@@ -5,7 +5,7 @@
 import { errorText } from "../../pipeline/errors.ts";
 import { ArtifactStore, keepContent, type StoredArtifact, type StoreOptions } from "../artifact_store.ts";
 import { BundleError } from "../bundle_error.ts";
-import type { Artifact, ArtifactKind } from "../collector.ts";
+import type { Artifact } from "../collector.ts";
 import type { HeldArtifact, HeldCollector, NodeEvidence } from "../evidence.ts";
 import type { Machine } from "../machine.ts";
 import { ageMagic } from "../opening/age_opening.ts";
@@ -14,6 +14,7 @@ import { gunzipStrict } from "../opening/gunzip.ts";
 import { type FileTaker, inspectBundle, type Inspection } from "../opening/inspect.ts";
 import { shownText } from "../opening/names.ts";
 import { readTar } from "../opening/tar_reader.ts";
+import { kindOfName, redactedNotes } from "../received.ts";
 import type { CollectorReport, DumpReport } from "../report.ts";
 import { WorkFullError } from "../work_file.ts";
 import type { NodeAddress } from "./address.ts";
@@ -153,7 +154,7 @@ class Taker implements FileTaker {
     const path = rest.join("/");
     const artifact: Artifact = {
       path,
-      kind: kindOf(path),
+      kind: kindOfName(path),
       content,
       origin: this.#origin,
       taken: modified,
@@ -203,12 +204,7 @@ function heldCollectors(
     start: new Date(collector.start),
     durationMs: collector.durationMs,
     ...(collector.reason === undefined ? {} : { reason: redact(collector.reason) }),
-    notes: collector.notes.map((note) => ({
-      ...note,
-      about: redact(note.about),
-      text: redact(note.text),
-      ...(note.stderr === undefined ? {} : { stderr: redact(note.stderr) }),
-    })),
+    notes: redactedNotes(collector.notes, redact),
     artifacts: take(collector),
   }));
 }
@@ -216,13 +212,6 @@ function heldCollectors(
 async function* startingWith(head: Uint8Array, reader: ByteReader): AsyncGenerator<Uint8Array> {
   yield head;
   yield* reader.rest();
-}
-
-function kindOf(path: string): ArtifactKind {
-  const name = path.replace(/\.gz$/, "");
-  if (/\.json$/.test(name)) return "json";
-  if (/\.ya?ml$/.test(name)) return "yaml";
-  return /\.log$|(^|\/)logs?\/|kernel/.test(name) ? "log" : "text";
 }
 
 /** Two names may have one pseudonym, or differ only in what a folder's name cannot hold. */

@@ -1,5 +1,5 @@
 /** What takes the place of an address: another one with the same prefixes, or a name. */
-import { formatIpv4, formatIpv6, networkOf } from "./addresses.ts";
+import { formatIpv4, formatIpv6, latin1, networkOf } from "./addresses.ts";
 import type { AddressMap } from "./crypto_pan.ts";
 import type { Names } from "./names.ts";
 
@@ -75,12 +75,6 @@ export function holdsIpv4(address: Uint8Array): boolean {
   if (address.length !== 16) return false;
   const prefix = latin1(address, 0, 12);
   return prefix === mappedPrefix || prefix === translatedPrefix;
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
-  return text;
 }
 
 const encoder = new TextEncoder();

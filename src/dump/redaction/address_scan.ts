@@ -3,7 +3,7 @@
  * What merely looks like one stays: versions, times, fingerprints, unit names.
  */
 import { AddressMasks, holdsIpv4 } from "./address_masks.ts";
-import { formatIpv4, isDigit, isHex, parseIpv4, parseIpv6 } from "./addresses.ts";
+import { formatIpv4, isDigit, isHex, latin1, parseIpv4, parseIpv6 } from "./addresses.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import { type AddressMap, isMeaningless, isPrivateRange } from "./crypto_pan.ts";
 import { isAlnum } from "./literals.ts";
@@ -251,12 +251,6 @@ function isUpperHex(byte: number): boolean {
 
 function isLocalByte(byte: number): boolean {
   return isAlnum(byte) || byte === dot || byte === dash || byte === 95 || byte === 43 || byte === 37;
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
-  return text;
 }
 
 const dot = 46;

@@ -82,3 +82,10 @@ export function isDigit(byte: number): boolean {
 export function isHex(byte: number): boolean {
   return isDigit(byte) || (byte >= 97 && byte <= 102) || (byte >= 65 && byte <= 70);
 }
+
+/** A character for each byte of `bytes[start..end)`; for short ones. */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
+}
