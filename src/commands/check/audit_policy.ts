@@ -1,13 +1,12 @@
 /** The audit policy of a Kubernetes API server: a sample that keeps secrets out of the log, and what is wrong in another. */
-import { parse } from "yaml";
-import { concernsOfPolicy } from "../../formats/audit_policy.ts";
+import { readPolicyConcerns } from "../../config/audit_policy.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 
 /** One finding per rule that lets secrets into the log. */
 export function checkAuditPolicy(subject: string, path: string): readonly Finding[] {
   try {
-    const concerns = concernsOfPolicy(parse(Deno.readTextFileSync(path)));
+    const concerns = readPolicyConcerns(path);
     if (concerns.length === 0) return [fine(subject, `"${path}" keeps secrets out of the log`)];
     return concerns.map(({ rule, text }) =>
       warning(
