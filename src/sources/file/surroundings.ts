@@ -7,6 +7,13 @@ import { isRotatedName } from "./rotated_name.ts";
 /** The folders around the files of one source. */
 export class Surroundings {
   readonly #discovery: Discovery;
+  /** Of the folder that was asked for last. */
+  #index: {
+    readonly folder: string;
+    readonly restsSinceMs: number | undefined;
+    readonly madeMs: number;
+    readonly paths: ReadonlyMap<string, string>;
+  } | undefined;
 
   constructor(discovery: Discovery) {
     this.#discovery = discovery;
@@ -31,13 +38,32 @@ export class Surroundings {
   locate(key: string, path: string, location: string): string | undefined {
     const folder = dirname(location);
     const names = this.#discovery.list(folder).filter(({ isFile }) => isFile).map(({ name }) => name);
-    const likely = names.filter((name) => isRotatedName(path, name) || name === basename(location));
-    for (const name of [...likely, ...names.slice(0, maxLocateNames)]) {
-      const candidate = join(folder, name);
-      const info = statIfThere(candidate);
-      if (info !== undefined && fileKey(info) === key) return candidate;
+    if (names.length <= maxLocateNames) {
+      const candidate = this.#indexOf(folder, names).get(key);
+      return candidate !== undefined && isAt(candidate, key) ? candidate : undefined;
     }
-    return undefined;
+    const likely = names.filter((name) => isRotatedName(path, name) || name === basename(location));
+    return [...likely, ...names.slice(0, maxLocateNames)].map((name) => join(folder, name)).find((candidate) =>
+      isAt(candidate, key)
+    );
+  }
+
+  /** Paths by inode. After a start hundreds of inodes may be asked for: the names are not looked at anew for each. */
+  #indexOf(folder: string, names: readonly string[]): ReadonlyMap<string, string> {
+    const known = this.#index;
+    const nowMs = performance.now();
+    if (known?.folder === folder) {
+      // One that is made while names change is soon made again; whoever missed a file asks again when the names rest.
+      if (this.#discovery.isAsOf(folder, known.restsSinceMs) || nowMs - known.madeMs < indexMs) return known.paths;
+    }
+    const restsSinceMs = this.#discovery.restsSince(folder);
+    const paths = new Map<string, string>();
+    for (const name of names) {
+      const info = statIfThere(join(folder, name));
+      if (info !== undefined) paths.set(fileKey(info), join(folder, name));
+    }
+    this.#index = { folder, restsSinceMs, madeMs: performance.now(), paths };
+    return paths;
   }
 
   /** Files in `folder` whose names are those of earlier contents of `path`. */
@@ -54,10 +80,9 @@ export class Surroundings {
     const location = realPath(mark.path);
     const path = this.locate(key, mark.path, location);
     const info = path === undefined ? undefined : statIfThere(path);
-    const places = path === undefined || info === undefined ? [] : [{ path, info }];
-    return [...places, ...this.siblings(mark.path, dirname(location))].find((place) =>
-      place.info.size >= mark.offset && holds(place.path, mark)
-    );
+    const isPlace = (place: FoundPath): boolean => place.info.size >= mark.offset && holds(place.path, mark);
+    if (path !== undefined && info !== undefined && isPlace({ path, info })) return { path, info };
+    return this.siblings(mark.path, dirname(location)).find(isPlace);
   }
 }
 
@@ -80,4 +105,10 @@ export function timeOf(info: Deno.FileInfo): number {
   return info.mtime?.getTime() ?? 0;
 }
 
+function isAt(path: string, key: string): boolean {
+  const info = statIfThere(path);
+  return info !== undefined && fileKey(info) === key;
+}
+
 const maxLocateNames = 10_000;
+const indexMs = 20;
