@@ -39,7 +39,7 @@ class Bench implements AsyncDisposable {
 }
 
 Deno.test("agent ship writes audit events to their namespace's hour, once each, through rotations and ten kills", async () => {
-  const events = Number(Deno.env.get("AGENT_AUDIT_EVENTS") ?? 40_000);
+  const events = Number(Deno.env.get("AGENT_AUDIT_EVENTS") ?? 100_000);
   const plan: AuditPlan = { events, hours: 5, startMs };
   await using bench = new Bench();
   const live = join(bench.folder, "audit.log");
