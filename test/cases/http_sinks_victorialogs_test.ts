@@ -68,7 +68,14 @@ Deno.test({
         deepStrictEqual(await store.count(tenant), { records: lines + 1, different: lines + 1 });
       }
       const found: Record<string, string>[][] = [];
-      for (const tenant of tenants) found.push(await store.query("quoted | limit 10", tenant));
+      for (const tenant of tenants) {
+        // Under load, queries of rows were seen to find nothing for a moment, while the counts were exact.
+        let rows: Record<string, string>[] = [];
+        const isFound = async (): Promise<boolean> =>
+          (rows = await store.query("quoted | limit 10", tenant)).length > 0;
+        await waitFor(isFound, `the row of tenant ${tenant}`);
+        found.push(rows);
+      }
       const [jsonline, bulk, loki, otlp] = found.map(([row]) => row!);
       deepStrictEqual(found.map((rows) => rows.map(({ _msg }) => _msg)), tenants.map(() => [odd]));
       const plain = { source: "messages", host: "router1", program: "su", severity: "err", project: "garden" };
