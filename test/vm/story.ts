@@ -1,5 +1,5 @@
 /** The course of a router's test: cables and power are cut, and what must have arrived is asked of both collectors. */
-import { deepEqual } from "node:assert/strict";
+import { deepEqual, ok } from "node:assert/strict";
 import type { DebianArchitecture } from "../../scripts/debian_root.ts";
 import { say } from "../../scripts/program.ts";
 import type { Collector } from "../peers/collector.ts";
@@ -101,7 +101,7 @@ export class Story {
       deepEqual(found.missing, [], `${end}: ${key}`);
     }
     // The kernel's own words of every boot, from before the agent ran.
-    deepEqual([...text.matchAll(/Linux version 6/g)].length, 3, `${end}: first words of the kernel, one per boot`);
+    ok([...text.matchAll(/Linux version 6/g)].length >= 3, `${end}: the first words of the kernel of three boots`);
   }
 
   async #boot(boot: string): Promise<void> {
