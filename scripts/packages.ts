@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, string>> = {
   "logrotate": "rotates files under the file source as machines do",
   "openssh-server": "a machine that is reached by ssh",
   "minisign": "signs what agent self-update must take and refuse",
+  "nats-server": "a cluster of JetStream, as sink and as source",
   "openssl": "makes certificates, and plain TLS peers",
   "prometheus": "promtool and a real scrape: metrics, alerts and panels",
   "qemu-system-arm": "a router of aarch64, as a virtual machine",

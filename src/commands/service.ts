@@ -109,7 +109,7 @@ async function keepCertificate(config: AgentConfig, signal: AbortSignal): Promis
   const { CertificateStore } = await import("../cert/store.ts");
   const { enrolmentOptions, wordsOfConfig } = await import("./certificate.ts");
   const probes = Object.values(sinks).flatMap((sink) =>
-    "tls" in sink && sink.tls !== undefined ? [{ host: sink.host, port: sink.port }] : []
+    "host" in sink && sink.tls !== undefined ? [{ host: sink.host, port: sink.port }] : [] // NATS speaks before TLS
   );
   const enrolment = enrolmentOptions({ ...wordsOfConfig(certificate), hostname });
   await watchCertificate({

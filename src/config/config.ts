@@ -65,6 +65,7 @@ export type SourceConfig =
   | LinesSourceConfig
   | RelpSourceConfig
   | WebhookSourceConfig
+  | NatsSourceConfig
   | JournalSourceConfig
   | AuditSourceConfig
   | KubernetesAuditSourceConfig;
@@ -76,6 +77,7 @@ export type SinkConfig =
   | StreamSinkConfig
   | FileSinkConfig
   | ExecSinkConfig
+  | NatsSinkConfig
   | StdoutSinkConfig
   | ElasticsearchSinkConfig
   | LokiSinkConfig
@@ -307,6 +309,43 @@ export interface StreamSinkConfig extends NetworkSinkConfig {
   /** `tls` exactly when `tls` is there. */
   readonly transport: "tcp" | "tls";
   readonly withHeader: boolean;
+}
+
+/** Who we say we are to NATS; secrets are in files. At most one kind. */
+export interface NatsCredentials {
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  readonly credsFile?: string;
+  readonly nkeyFile?: string;
+}
+
+/** A stream of NATS JetStream. */
+export interface NatsSinkConfig extends RetryConfig {
+  readonly type: "nats";
+  readonly servers: readonly HostPort[];
+  readonly stream: string;
+  /** Undefined: what the stream's subjects suggest. */
+  readonly subject?: string;
+  /** Undefined: a missing stream is an error. */
+  readonly createReplicas?: number;
+  readonly tls?: TlsConfig;
+  readonly credentials?: NatsCredentials;
+  readonly connectionTimeoutMs: number;
+  readonly timeoutMs: number;
+}
+
+/** A durable consumer of a stream of NATS JetStream. */
+export interface NatsSourceConfig extends RecordConfig {
+  readonly type: "nats";
+  readonly servers: readonly HostPort[];
+  readonly stream: string;
+  readonly consumer: string;
+  readonly filter?: string;
+  readonly ackWaitMs: number;
+  readonly tls?: TlsConfig;
+  readonly credentials?: NatsCredentials;
+  readonly connectionTimeoutMs: number;
 }
 
 /** A command that gets lines on its standard input. */

@@ -8,6 +8,7 @@ import { parsePathTemplate } from "../sinks/file/template.ts";
 import type {
   AgentConfig,
   FileSinkConfig,
+  NatsSinkConfig,
   RelpSourceConfig,
   SinkConfig,
   SourceConfig,
@@ -25,6 +26,7 @@ import {
   fileSinkDefaults,
   fileSourceDefaults,
   kubernetesAuditDefaults,
+  natsDefaults,
   networkSinkDefaults,
   relpSinkDefaults,
   relpSourceDefaults,
@@ -34,6 +36,7 @@ import {
   spoolDefaults,
 } from "./defaults.ts";
 import { quickHttpSink } from "./quick_http.ts";
+import { parseName } from "./nats.ts";
 import { nearest } from "./nearest.ts";
 import { complaintOfPeer, looksLikeFingerprint } from "./peers.ts";
 import { notAvailable, quickSinks, quickSources } from "./types.ts";
@@ -212,6 +215,8 @@ function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
     case "stdout":
       refuseRest(rest);
       return { type: "stdout", ...retryDefaults };
+    case "nats":
+      return natsSink(rest, tls);
     case "elasticsearch+https":
     case "elasticsearch+http":
     case "loki+https":
@@ -226,6 +231,24 @@ function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
     default:
       throw new Error(notAvailable);
   }
+}
+
+/** `//host:port/STREAM`; with TLS options, over TLS. */
+function natsSink(rest: string, tls: QuickTls): NatsSinkConfig {
+  const [, address = "", stream] = /^\/\/([^/]*)(?:\/([^/]*))?$/.exec(rest) ?? [];
+  if (stream === undefined || stream === "") throw new Error("the stream is missing; write nats://host:4222/STREAM");
+  const { host, port } = parseTarget(`//${address}`, defaultPorts.nats);
+  const secured = [tls.ca, tls.cert, tls.key].some((given) => given !== undefined);
+  const { connectionTimeoutMs } = networkSinkDefaults;
+  return {
+    type: "nats",
+    servers: [{ host, port }],
+    stream: parseName(stream),
+    connectionTimeoutMs,
+    timeoutMs: natsDefaults.timeoutMs,
+    ...(secured ? { tls: { ...tlsOf(tls, [host]), permittedPeer: [] } } : {}),
+    ...retryDefaults,
+  };
 }
 
 /** `DIR/{field}/name-%Y%m%d.log.gz`: the folder ends where the template begins. */

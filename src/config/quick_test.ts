@@ -4,6 +4,7 @@ import { parseFrom, parseListen, parseTo, quickConfig, refuseIdleTls, withEnviro
 import type {
   FileSinkConfig,
   LinesSourceConfig,
+  NatsSinkConfig,
   RelpSinkConfig,
   RelpSourceConfig,
   SyslogSourceConfig,
@@ -51,10 +52,12 @@ Deno.test("parseTo() refuses what cannot be reached, with what is allowed", () =
   complains(() => parseTo("file:"), /write file:DIR/);
 });
 
-Deno.test("parts of the product that are not built yet say so in fixed words", () => {
-  for (const spec of ["nats://h:4222/S"]) {
-    complains(() => parseTo(spec), /not available in this version/);
-  }
+Deno.test("parseTo() reads a stream of NATS, with TLS where TLS options are given", () => {
+  const { type, servers, stream, tls } = parseTo("nats://h/S") as NatsSinkConfig;
+  deepStrictEqual([type, servers, stream, tls], ["nats", [{ host: "h", port: 4222 }], "S", undefined]);
+  strictEqual((parseTo("nats://h:1/S", { ca: "c" }) as NatsSinkConfig).tls?.ca, "c");
+  complains(() => parseTo("nats://h:4222"), /the stream is missing/);
+  complains(() => parseTo("nats://h:4222/a.b"), /is no name for NATS/);
 });
 
 Deno.test("parseTo() makes slices of a folder with a template behind it", () => {

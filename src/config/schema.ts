@@ -228,7 +228,8 @@ function withCertificate<T extends SourceConfig | SinkConfig>(
   const complete = (name: string, part: T): T => {
     if (!("tls" in part) || part.tls === undefined) return part;
     const tls = certificate === undefined ? part.tls : withFiles(part.tls, certificate.folder);
-    if (group === "sources" && tls.cert === undefined) {
+    const isServer = group === "sources" && part.type !== "nats";
+    if (isServer && tls.cert === undefined) {
       complain(context, part, "missing; a TLS server needs cert and key, or the key certificate", [
         group,
         name,
@@ -236,7 +237,7 @@ function withCertificate<T extends SourceConfig | SinkConfig>(
         "cert",
       ]);
     }
-    if (group === "sources" && tls.ca === undefined && (tls.permittedPeer.length > 0 || tls.authMode !== "name")) {
+    if (isServer && tls.ca === undefined && (tls.permittedPeer.length > 0 || tls.authMode !== "name")) {
       complain(context, part, "missing; without ca nobody's certificate can be checked", [group, name, "tls", "ca"]);
     }
     return { ...part, tls };

@@ -30,6 +30,8 @@ import {
   webhookDefaults,
 } from "./defaults.ts";
 import { globText, patternText, programText } from "./patterns.ts";
+import { natsSourceSchema } from "./nats.ts";
+import { networkKeys } from "./sinks.ts";
 import { serverTlsSchema } from "./tls.ts";
 import { sourceTypes } from "./types.ts";
 import { typedParts } from "./parts.ts";
@@ -403,6 +405,7 @@ export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = t
     relpSchema,
     webhookSchema,
     kubernetesAuditSchema,
+    natsSourceSchema(networkKeys),
   ],
   sourceTypes,
   "Where records come from. The names are yours; each has its own position.",

@@ -22,14 +22,28 @@ export const sourceTypes = {
     "relp",
     "webhook",
     "kubernetesAudit",
+    "nats",
   ],
   later: [],
 } as const satisfies { now: readonly SourceConfig["type"][]; later: readonly string[] };
 
 /** `type:` of sinks in the configuration. */
 export const sinkTypes = {
-  now: ["relp", "syslog", "stream", "file", "exec", "stdout", "elasticsearch", "loki", "otlp", "victorialogs", "http"],
-  later: ["nats"],
+  now: [
+    "relp",
+    "syslog",
+    "stream",
+    "file",
+    "exec",
+    "stdout",
+    "elasticsearch",
+    "loki",
+    "otlp",
+    "victorialogs",
+    "http",
+    "nats",
+  ],
+  later: [],
 } as const satisfies { now: readonly SinkConfig["type"][]; later: readonly string[] };
 
 /** Keys that the product has and this version has not. */

@@ -45,6 +45,11 @@ export async function openSource(
       return await openTap(id, config, hostname, once);
     case "relp":
       return await openRelp(id, config, options.version);
+    case "nats": {
+      const { openNatsSource } = await import("../sources/nats/source.ts");
+      const record = { host: hostname, program: config.program ?? "nats" };
+      return openNatsSource({ id, once, name: `agent ${id}`, ...config, ...record });
+    }
     case "webhook":
       return await openWebhook(id, config, hostname);
     case "syslog":

@@ -121,6 +121,8 @@ async function openSink(
     }
     case "stream":
       return (await import("../sinks/stream/sink.ts")).openStreamSink({ id, ...config });
+    case "nats":
+      return (await import("../sinks/nats/sink.ts")).openNatsSink({ id, name: `agent ${id}`, ...config });
     case "exec":
       return (await import("../sinks/exec.ts")).openExecSink({ id, ...config });
     case "file":

@@ -2,7 +2,13 @@
 import { isIP } from "node:net";
 import { lookup } from "node:dns/promises";
 import project from "../../../deno.json" with { type: "json" };
-import type { AgentConfig, NetworkSinkConfig, RelpSinkConfig, SinkConfig } from "../../config/config.ts";
+import type {
+  AgentConfig,
+  NatsSinkConfig,
+  NetworkSinkConfig,
+  RelpSinkConfig,
+  SinkConfig,
+} from "../../config/config.ts";
 import { pause } from "../../pipeline/backoff.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { deadLetterFiles, deadLetterFolder } from "../../spool/dead_letters.ts";
@@ -49,6 +55,8 @@ async function checkSink(subject: string, sink: SinkConfig, signal: AbortSignal)
         ...checkHttpCredentials(subject, sink),
         ...await eachTarget(sink, (one) => checkNetwork(subject, { ...one, transport: "tcp" }, signal)),
       ];
+    case "nats":
+      return await checkNats(subject, sink);
     case "exec":
       return [fine(subject, `runs ${sink.command}`)];
     case "file": {
@@ -98,6 +106,21 @@ async function checkNetwork(
     return [...findings, fine(subject, `${address} can be reached`)];
   } catch (error) {
     return [...findings, broken(subject, errorText(error), "start the server, or correct target and port")];
+  }
+}
+
+/** Connects to the servers as the sink will, and asks for the stream; publishes nothing. */
+async function checkNats(subject: string, sink: NatsSinkConfig): Promise<readonly Finding[]> {
+  const { natsStreamSubjects } = await import("../../tls/nats.ts");
+  try {
+    const { server, subjects } = await natsStreamSubjects({ ...sink, name: "agent check" }, sink.stream);
+    if (subjects !== undefined) {
+      return [fine(subject, `${server} has stream ${sink.stream}, subjects ${subjects.join(", ")}`)];
+    }
+    if (sink.createReplicas !== undefined) return [fine(subject, `${server} can be reached; the stream will be made`)];
+    return [broken(subject, `${server} has no stream "${sink.stream}"`, "make it, or set createStream")];
+  } catch (error) {
+    return [broken(subject, errorText(error), "start the servers, or correct target and port")];
   }
 }
 

@@ -47,6 +47,8 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
     case "tcp":
     case "tls":
       return [checkPort(subject, source.listen, "tcp"), ...checkStrangers(subject, source)];
+    case "nats":
+      return [fine(subject, `reads stream ${source.stream} as ${source.consumer}`)];
     case "webhook":
       if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
       return [checkPort(subject, source.listen, "tcp"), ...checkCallers(subject, source)];
