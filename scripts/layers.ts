@@ -85,6 +85,7 @@ const packages: readonly (readonly [RegExp, readonly string[], string])[] = [
   [/^npm:(age-encryption|modern-tar)@/, ["dump"], "bundles are made and opened by dump"],
   [/^npm:zod@/, ["config", "cert", "status", "dump"], "bytes of the hot path are not checked by a schema library"],
   [/^npm:yaml@/, ["config"], "the configuration is the only YAML"],
+  [/^npm:@msgpack\//, ["sources"], "only the forward protocol speaks MessagePack"],
   [/^npm:@nats-io\//, ["sinks", "sources", "tls"], "NATS is a sink and a source"],
 ];
 
