@@ -136,7 +136,7 @@ export interface TapSourceConfig extends RecordConfig {
   readonly type: "tap";
   /** Unix stream socket to listen on. */
   readonly socket: string;
-  /** Folder to read what was logged before the agent ran; not read by this version, so never set. */
+  /** Folder of the log behind the tap (s6-log, logtap): read with a position, and the socket only wakes its reader. */
   readonly backfill?: string;
   readonly maxLineBytes: number;
   /** Who writes the stamps in `backfill`: s6 (with leap seconds) or daemontools. */

@@ -6,7 +6,6 @@ import { formatPath, type Path, type Problem, readYaml, type YamlText } from "./
 import type { Lookups } from "./fill.ts";
 import { unknownKeyText } from "./messages.ts";
 import { parseDocument, type ReadDocument } from "./schema.ts";
-import { notAvailable } from "./types.ts";
 
 /**
  * Reads the configuration in the file `path`.
@@ -26,7 +25,11 @@ export function parseConfig(source: string, name: string, lookups: Lookups): Age
   const problems: Problem[] = [...yaml.problems];
   let document: ReadDocument | undefined;
   if (isGardenerDocument(yaml.data)) {
-    problems.push({ line: yaml.lineOf(["kind"]), key: "kind", text: `"RsyslogRelpConfig" is ${notAvailable}` });
+    problems.push({
+      line: yaml.lineOf(["kind"]),
+      key: "kind",
+      text: `"RsyslogRelpConfig" is not available in this version`,
+    });
   } else if (yaml.data === null) {
     problems.push({ line: 1, key: "", text: "is empty; see the commented sample (agent check --sample)" });
   } else if (yaml.data !== undefined) {

@@ -1,7 +1,6 @@
 /** What is wrong with a value and what is allowed, in words. The values themselves are repeated only where they cannot be secrets. */
 import type { z } from "zod";
 import { nearest } from "./nearest.ts";
-import { laterKeys, notAvailable } from "./types.ts";
 
 /** A mistake as zod tells it, before it has a text. */
 export type RawIssue = Parameters<z.core.$ZodErrorMap>[0];
@@ -38,7 +37,6 @@ export function choiceText(input: unknown, allowed: readonly string[]): string {
 
 /** What is wrong with `key`, where only `known` are. */
 export function unknownKeyText(key: string, known: readonly string[]): string {
-  if (laterKeys.includes(key)) return notAvailable;
   const near = nearest(key, known);
   return `unknown key; ${near === undefined ? "" : `did you mean "${near}"? `}allowed: ${known.join(", ")}`;
 }

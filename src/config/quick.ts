@@ -39,7 +39,7 @@ import { quickHttpSink } from "./quick_http.ts";
 import { parseName } from "./nats.ts";
 import { nearest } from "./nearest.ts";
 import { complaintOfPeer, looksLikeFingerprint } from "./peers.ts";
-import { notAvailable, quickSinks, quickSources } from "./types.ts";
+import { quickListeners, quickSinks, quickSources } from "./types.ts";
 
 /** The TLS options of the command line: files, and who may be at the other end. */
 export interface QuickTls {
@@ -134,7 +134,7 @@ export function refuseIdleTls(
   throw new UsageError(`${options.join(", ")}: no address here uses TLS\nTry: relps:// instead of relp://`);
 }
 
-function sourceOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
+function sourceOf(kind: (typeof quickSources)[number], rest: string, tls: QuickTls): SourceConfig {
   const { start, longLines, maxLineBytes } = sourceDefaults;
   const record = { priority: defaultPriority };
   switch (kind) {
@@ -179,12 +179,10 @@ function sourceOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
       return { type: "tap", socket: parseSocketPath(rest || defaults.tapSocket), tai: "s6", maxLineBytes, ...record };
     case "syslog":
       return syslogSource(rest, tls);
-    default:
-      throw new Error(notAvailable);
   }
 }
 
-function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
+function sinkOf(kind: (typeof quickSinks)[number], rest: string, tls: QuickTls): SinkConfig {
   switch (kind) {
     case "relp":
     case "relps": {
@@ -228,8 +226,6 @@ function sinkOf(kind: string, rest: string, tls: QuickTls): SinkConfig {
     case "https":
     case "http":
       return quickHttpSink(kind, rest, (host) => tlsOf(tls, [host]));
-    default:
-      throw new Error(notAvailable);
   }
 }
 
@@ -281,7 +277,7 @@ function syslogSink(kind: "syslog+tls" | "syslog+tcp" | "syslog+udp", rest: stri
   };
 }
 
-function listenerOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
+function listenerOf(kind: (typeof quickListeners)[number], rest: string, tls: QuickTls): SourceConfig {
   switch (kind) {
     case "syslog":
       return syslogSource(rest, tls);
@@ -302,8 +298,6 @@ function listenerOf(kind: string, rest: string, tls: QuickTls): SourceConfig {
       const server: RelpSourceConfig = { type: "relp", listen, ...relpSourceDefaults };
       return kind === "relp" ? server : { ...server, tls: serverTlsOf(tls) };
     }
-    default:
-      throw new Error(notAvailable);
   }
 }
 
@@ -360,12 +354,16 @@ function withoutSlashes(rest: string): string {
   return rest.slice(2).replace(/\/$/, "");
 }
 
-function splitSpec(option: string, spec: string, known: readonly string[]): { kind: string; rest: string } {
+function splitSpec<Kind extends string>(
+  option: string,
+  spec: string,
+  known: readonly Kind[],
+): { kind: Kind; rest: string } {
   const colon = spec.indexOf(":");
-  const kind = colon < 0 ? spec : spec.slice(0, colon);
-  const rest = spec.slice(colon + 1);
-  if (colon >= 0 && known.includes(kind)) return { kind, rest };
-  const near = known.includes(kind) ? kind : nearest(kind, known);
+  const word = colon < 0 ? spec : spec.slice(0, colon);
+  const kind = known.find((one) => one === word);
+  if (colon >= 0 && kind !== undefined) return { kind, rest: spec.slice(colon + 1) };
+  const near = kind ?? nearest(word, known);
   const meant = colon < 0 && /[/.*]/.test(spec) ? `file:${spec}` : near === undefined ? undefined : `${near}:`;
   throw new UsageError(hidePassword(
     `${option} "${spec}": it does not begin with a known type; allowed: ${known.map((name) => `${name}:`).join(", ")}` +
@@ -389,15 +387,3 @@ function said<T>(option: string, spec: string, parse: () => T): T {
 function hidePassword(message: string): string {
   return message.replaceAll(/\/\/[^/@\s"]*@/g, "//…@");
 }
-
-/** What `--listen` knows. */
-const quickListeners: readonly string[] = [
-  "relp",
-  "relps",
-  "tls",
-  "tcp",
-  "syslog+tls",
-  "syslog+tcp",
-  "syslog+udp",
-  "syslog",
-];

@@ -1,56 +1,41 @@
-/**
- * The types of sources and sinks that this product has, and which of them this version has. A type moves from `later`
- * to `now` with the commit that builds it.
- */
+/** The types of sources and sinks, in configuration files and in the quick form. */
 import type { SinkConfig, SourceConfig } from "./config.ts";
 
-/** Said of a part that the product has and this version has not; fixed by the contract. */
-export const notAvailable = "not available in this version";
-
 /** `type:` of sources in the configuration. */
-export const sourceTypes = {
-  now: [
-    "file",
-    "stdin",
-    "tap",
-    "kernel",
-    "journal",
-    "audit",
-    "syslog",
-    "tcp",
-    "tls",
-    "relp",
-    "webhook",
-    "kubernetesAudit",
-    "nats",
-  ],
-  later: [],
-} as const satisfies { now: readonly SourceConfig["type"][]; later: readonly string[] };
+export const sourceTypes = [
+  "file",
+  "stdin",
+  "tap",
+  "kernel",
+  "journal",
+  "audit",
+  "syslog",
+  "tcp",
+  "tls",
+  "relp",
+  "webhook",
+  "kubernetesAudit",
+  "nats",
+] as const satisfies readonly SourceConfig["type"][];
 
 /** `type:` of sinks in the configuration. */
-export const sinkTypes = {
-  now: [
-    "relp",
-    "syslog",
-    "stream",
-    "file",
-    "exec",
-    "stdout",
-    "elasticsearch",
-    "loki",
-    "otlp",
-    "victorialogs",
-    "http",
-    "nats",
-  ],
-  later: [],
-} as const satisfies { now: readonly SinkConfig["type"][]; later: readonly string[] };
+export const sinkTypes = [
+  "relp",
+  "syslog",
+  "stream",
+  "file",
+  "exec",
+  "stdout",
+  "elasticsearch",
+  "loki",
+  "otlp",
+  "victorialogs",
+  "http",
+  "nats",
+] as const satisfies readonly SinkConfig["type"][];
 
-/** Keys that the product has and this version has not. */
-export const laterKeys: readonly string[] = ["backfill"];
-
-/** What `--from` may begin with, built or not. */
-export const quickSources: readonly string[] = [
+/** What `--from` may begin with. */
+export const quickSources = [
   "file",
   "journal",
   "kernel",
@@ -59,10 +44,22 @@ export const quickSources: readonly string[] = [
   "tap",
   "syslog",
   "kubernetes-audit",
-];
+] as const;
 
-/** What `--to` may begin with, built or not. */
-export const quickSinks: readonly string[] = [
+/** What `--listen` may begin with. */
+export const quickListeners = [
+  "relp",
+  "relps",
+  "tls",
+  "tcp",
+  "syslog+tls",
+  "syslog+tcp",
+  "syslog+udp",
+  "syslog",
+] as const;
+
+/** What `--to` may begin with. */
+export const quickSinks = [
   "relp",
   "relps",
   "file",
@@ -84,4 +81,4 @@ export const quickSinks: readonly string[] = [
   "https",
   "http",
   "nats",
-];
+] as const;
