@@ -11,7 +11,7 @@ import { packerOfName, unpackedFile } from "./unpack.ts";
 export const logsCollector: Collector = collector({
   id: "logs/files",
   summary: "log files of /var/log and /run/log, rotated and compressed ones too",
-  timeoutMs: 120_000,
+  timeoutMs: 240_000, // a gigabyte on a busy machine; the deadline of the profile is shorter where haste is asked for
   plan: () => [...logFolders.map((folder) => `read ${folder}/**`), "run logread (OpenWrt, busybox)"],
   async *collect(context): AsyncIterable<Artifact> {
     yield* logArtifacts(context, await findLogs(context, logFolders, elsewhere), "logs");
