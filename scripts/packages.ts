@@ -6,7 +6,9 @@ import { type Outcome, runProgram, say } from "./program.ts";
 
 const packages: Readonly<Record<string, string>> = {
   "age": "opens our bundles as the support team does",
+  "auditd": "auditctl and augenrules: the rules that agent audit keeps",
   "busybox-static": "the smallest shell and tools that the self-extracting file must start with",
+  "bzip2": "packs logs as logrotate may",
   "chromium": "the browser that looks at the status page and uses it",
   "faketime": "a clock that jumps under a whole process",
   "iproute2": "ip and ss: networks that stall and fail",
@@ -30,6 +32,8 @@ const packages: Readonly<Record<string, string>> = {
   "strace": "shows which system call came first, for instance fsync before the answer",
   "systemd-journal-remote": "writes journal files that the journal source reads",
   "util-linux": "mount and unshare: full disks, own namespaces",
+  "xz-utils": "packs logs as logrotate may",
+  "zstd": "packs logs and journals",
 };
 
 /** Unpacked beside the system, because Debian removes rsyslog for it: the second syslog server and client. */
