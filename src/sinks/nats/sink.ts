@@ -63,7 +63,6 @@ interface Session {
 class NatsSink implements Sink {
   readonly id: string;
   readonly batchRecords = 512;
-  readonly flightBytes = 4 * 1024 * 1024;
   readonly #options: NatsSinkOptions;
   readonly #ids = new RecordIds();
   readonly #fields = new RecordFields();
@@ -76,6 +75,9 @@ class NatsSink implements Sink {
   #current: Session | undefined;
   #failure: unknown;
   #number = 0;
+  #turn: Promise<void> = Promise.resolve();
+  /** Ends the wait for room. */
+  #wake: (() => void) | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: NatsSinkOptions) {
@@ -95,7 +97,10 @@ class NatsSink implements Sink {
     try {
       if (signal.aborted) stop();
       const session = await (this.#session ??= this.#connect());
-      if (this.#failure === undefined) this.#publish(batch, parcel, session);
+      // One batch after the other: records go out in the order of the calls, however long they wait for room.
+      const turn = this.#turn.then(() => this.#publish(batch, parcel, session));
+      this.#turn = turn;
+      await turn;
       return await promise;
     } catch (error) {
       this.#fail(error);
@@ -163,25 +168,30 @@ class NatsSink implements Sink {
     return subjects;
   }
 
-  #publish(batch: Batch, parcel: Parcel, session: Session): void {
+  async #publish(batch: Batch, parcel: Parcel, session: Session): Promise<void> {
+    if (batch.count === 0) parcel.resolve([]);
     const limit = session.connection.info?.max_payload ?? Infinity;
     for (let i = 0; i < batch.count; i++) {
-      const payload = this.#payload(batch, i);
-      const header = headers();
-      header.set("Nats-Msg-Id", this.#ids.idOf(batch, i));
-      if (payload.length + headerBytes > limit) {
-        this.#settle(parcel, {
-          index: i,
-          reason: `${payload.length} bytes are more than the server's max_payload, ${limit}`,
-        });
-        continue;
+      while (session.waiting.size >= maxUnanswered && this.#current === session) {
+        await new Promise<void>((resolve) => this.#wake = resolve);
       }
-      const number = this.#number++;
-      session.waiting.set(number, { parcel, index: i });
-      const reply = `${session.inbox}.${number.toString(36)}`;
-      session.connection.publish(this.#subject(batch, i, session), payload, { reply, headers: header });
+      if (this.#current !== session) return; // all open calls have failed
+      this.#publishOne(batch, i, parcel, session, limit);
     }
-    if (batch.count === 0) parcel.resolve([]);
+  }
+
+  #publishOne(batch: Batch, index: number, parcel: Parcel, session: Session, limit: number): void {
+    const payload = this.#payload(batch, index);
+    if (payload.length + headerBytes > limit) {
+      const reason = `${payload.length} bytes are more than the server's max_payload, ${limit}`;
+      return this.#settle(parcel, { index, reason });
+    }
+    const header = headers();
+    header.set("Nats-Msg-Id", this.#ids.idOf(batch, index));
+    const number = this.#number++;
+    session.waiting.set(number, { parcel, index });
+    const reply = `${session.inbox}.${number.toString(36)}`;
+    session.connection.publish(this.#subject(batch, index, session), payload, { reply, headers: header });
   }
 
   /** The record as a syslog line with its header, in bytes of its own: the library sends them when it likes. */
@@ -206,6 +216,7 @@ class NatsSink implements Sink {
     const waiting = session.waiting.get(number);
     if (waiting === undefined) return;
     session.waiting.delete(number);
+    if (session.waiting.size === maxUnanswered / 2) this.#wake?.();
     const verdict = judgeAnswer(message.headers?.code, message.data, this.#options.stream);
     if (verdict.kind === "failed") return this.#failSession(session, new PeerError(verdict.reason));
     this.#settle(
@@ -248,12 +259,15 @@ class NatsSink implements Sink {
   #forgetSession(): void {
     const session = this.#session;
     this.#session = this.#current = undefined;
+    this.#wake?.();
     clearInterval(this.#timer);
     this.#timer = undefined;
     session?.then(({ connection }) => connection.close()).catch(() => {});
   }
 }
 
+/** Records on their way without an answer at the most: what the client keeps of each is more than most records. */
+const maxUnanswered = 4_096;
 /** Room for the header lines beside the payload, which count, too. */
 const headerBytes = 128;
 const log = openLog("nats");
