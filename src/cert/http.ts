@@ -3,9 +3,9 @@
  * one deadline for all of it, a bounded answer, and peers that end TLS without a farewell are forgiven, because the
  * certificate in the answer proves itself.
  */
+import { joinBytes } from "../formats/bytes.ts";
 import { PeerError } from "../pipeline/errors.ts";
 import type { Connection } from "../system/connection.ts";
-import { concatBytes } from "../tls/der.ts";
 import { dial } from "../tls/dial.ts";
 
 /** What is sent, and over which TLS. */
@@ -66,7 +66,7 @@ function encodeHead({ method, url, headers, body }: HttpRequest): Uint8Array {
     ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
     ...(body === undefined ? [] : [`Content-Length: ${body.length}`]),
   ];
-  return concatBytes([new TextEncoder().encode(lines.join("\r\n") + "\r\n\r\n"), body ?? new Uint8Array()]);
+  return joinBytes([new TextEncoder().encode(lines.join("\r\n") + "\r\n\r\n"), body ?? new Uint8Array()]);
 }
 
 /** Gathers octets until the answer is whole. */
@@ -91,7 +91,7 @@ async function readAnswer(connection: Connection): Promise<HttpAnswer> {
       }
       return whole;
     }
-    bytes = concatBytes([bytes, chunk]);
+    bytes = joinBytes([bytes, chunk]);
   }
 }
 
@@ -146,7 +146,7 @@ function joinChunks(rest: Uint8Array): Uint8Array | undefined {
     const size = /^([0-9a-fA-F]{1,7})[ \t]*(?:;.*)?\r?$/.exec(latin1.decode(rest.subarray(at, lineEnd)))?.[1];
     if (size === undefined) throw new PeerError("the answer's chunks have no length");
     const length = parseInt(size, 16);
-    if (length === 0) return concatBytes(parts);
+    if (length === 0) return joinBytes(parts);
     if (rest.length < lineEnd + 1 + length + 2) return undefined;
     parts.push(rest.subarray(lineEnd + 1, lineEnd + 1 + length));
     at = lineEnd + 1 + length + 2;

@@ -1,4 +1,5 @@
 /** HTTP/1.1 messages of a client (RFC 9112), one after the other on a connection. Pure. */
+import { joinBytes } from "./bytes.ts";
 
 /** A complete answer. */
 export interface HttpAnswer {
@@ -51,7 +52,7 @@ export class AnswerReader {
 
   /** Takes a chunk. @returns the answer when it is complete @throws when it is no HTTP/1.1, or too long */
   push(chunk: Uint8Array): HttpAnswer | undefined {
-    this.#rest = this.#rest.length === 0 ? chunk : concat([this.#rest, chunk]);
+    this.#rest = this.#rest.length === 0 ? chunk : joinBytes([this.#rest, chunk]);
     for (;;) {
       const step = this.#step();
       if (step === "more") return undefined;
@@ -160,7 +161,12 @@ export class AnswerReader {
 
   #answer(): HttpAnswer {
     const keepsAlive = this.#keepsAlive && this.#rest.length === 0;
-    return { status: this.#status, headers: this.#headers, body: concat(this.#parts), keepsAlive };
+    return {
+      status: this.#status,
+      headers: this.#headers,
+      body: this.#parts.length === 1 ? this.#parts[0]! : joinBytes(this.#parts),
+      keepsAlive,
+    };
   }
 }
 
@@ -179,17 +185,6 @@ function headEnd(bytes: Uint8Array): number {
     if (bytes[at + 1] === 13 && bytes[at + 2] === 10) return at + 3;
   }
   return -1;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 const maxHeadBytes = 64 * 1024;

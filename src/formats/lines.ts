@@ -1,4 +1,5 @@
 /** Lines out of a stream of chunks, whole and by their boundaries. Pure. */
+import { joinBytes } from "./bytes.ts";
 
 /** Whole lines that lie back to back in `bytes`, each followed by one LF. */
 export interface LineRun {
@@ -25,7 +26,7 @@ export class LineSplitter {
 
   /** Takes a chunk, which is the splitter's from here on, and gives the lines that are whole now. */
   push(chunk: Uint8Array): LineRun {
-    const bytes = this.#rest.length === 0 ? chunk : joined(this.#rest, chunk);
+    const bytes = this.#rest.length === 0 ? chunk : joinBytes([this.#rest, chunk]);
     this.#rest = empty;
     const run = findLines(bytes);
     const end = run.count === 0 ? 0 : run.bounds[2 * run.count - 1]! + 1;
@@ -49,7 +50,7 @@ export class LineSplitter {
     this.#rest = empty;
     return rest.length === 0
       ? { bytes: rest, bounds: new Uint32Array(0), count: 0 }
-      : findLines(joined(rest, lineFeed));
+      : findLines(joinBytes([rest, lineFeed]));
   }
 
   /** Ends the torn line where it has reached the limit, as if an LF stood there. */
@@ -90,13 +91,6 @@ export function findLines(bytes: Uint8Array, into: Uint32Array = new Uint32Array
     start = feed + 1;
   }
   return { bytes, bounds, count };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 const empty = new Uint8Array(0);

@@ -2,6 +2,7 @@
  * Records out of a stream of syslog (RFC 6587): octet counting (`LEN SP MSG`) and lines, told apart record by record, as
  * senders mix them. Pure; memory is bounded by the longest record.
  */
+import { joinBytes } from "./bytes.ts";
 
 /** Records in `bytes` by their boundaries. */
 export interface RecordRun {
@@ -48,7 +49,7 @@ export class SyslogSplitter {
 
   /** Takes a chunk, which is the splitter's from here on, and gives the records that are whole now. */
   push(chunk: Uint8Array): RecordRun {
-    const bytes = this.#rest.length === 0 ? chunk : joined(this.#rest, chunk);
+    const bytes = this.#rest.length === 0 ? chunk : joinBytes([this.#rest, chunk]);
     let at = 0;
     while (at < bytes.length) {
       const after = this.#next(bytes, at);
@@ -159,13 +160,6 @@ function lineEnd(bytes: Uint8Array, end: number, start = 0): number {
     end--;
   }
   return end;
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 const empty = new Uint8Array(0);

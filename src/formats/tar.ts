@@ -3,6 +3,9 @@
  * each entry by itself while it is gathered, so that sizes are known to the byte before anything is written, which no
  * writer of whole archives lets happen.
  */
+import { joinBytes } from "./bytes.ts";
+
+export { joinBytes };
 
 /** One entry, without its content. */
 export interface TarEntry {
@@ -34,17 +37,6 @@ export function tarPaddingBytes(sizeBytes: number): number {
 
 /** Zero bytes that end an archive. */
 export const tarEndBytes = 1_024;
-
-/** One array out of several. */
-export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
 
 function header(name: Uint8Array, entry: TarEntry, type: string): Uint8Array {
   const block = new Uint8Array(512);

@@ -4,6 +4,7 @@
  * when its buffer may be used again.
  */
 import type { Socket } from "node:net";
+import { joinBytes } from "../formats/bytes.ts";
 import { PeerError } from "../pipeline/errors.ts";
 
 /** The addresses, without brackets, and ports of a TCP connection. */
@@ -118,7 +119,7 @@ export class Connection {
 
   #deliver(chunk: Uint8Array): void {
     this.#socket.pause();
-    this.#chunk = this.#chunk === undefined ? chunk : concat(this.#chunk, chunk);
+    this.#chunk = this.#chunk === undefined ? chunk : joinBytes([this.#chunk, chunk]);
     this.#wakeReader();
   }
 
@@ -137,11 +138,4 @@ export class Connection {
   #broken(action: string, cause: Error): PeerError {
     return new PeerError(`Cannot ${action} ${this.peerAddress}: ${cause.message}`, { cause });
   }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -5,6 +5,7 @@
  *
  * @see ITU-T X.690 sections 8 and 10
  */
+import { joinBytes } from "../formats/bytes.ts";
 
 /** Tags that certificates use; the class and the constructed bit are part of the number. */
 export const tags = {
@@ -176,8 +177,8 @@ export function decodeBits(content: Uint8Array): Uint8Array {
 
 /** An element: its tag, the length, then the parts. */
 export function encodeElement(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const content = concatBytes(parts);
-  return concatBytes([Uint8Array.of(tag, ...encodeLength(content.length)), content]);
+  const content = joinBytes(parts);
+  return joinBytes([Uint8Array.of(tag, ...encodeLength(content.length)), content]);
 }
 
 /** SEQUENCE. */
@@ -255,17 +256,6 @@ export function isPrintable(text: string): boolean {
 /** Whether the two are equal, octet by octet. Not in constant time. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((octet, i) => octet === b[i]);
-}
-
-/** All parts in one new array. */
-export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Where a new program comes from: a file, or a URL. Sizes and silence are bounded; nothing is believed before its signature. */
+import { joinBytes } from "../formats/bytes.ts";
 import { errorText, failure, TryLaterError } from "../pipeline/errors.ts";
 
 /** How it is fetched. */
@@ -66,17 +67,7 @@ async function readBody(
   } finally {
     clearTimeout(timer);
   }
-  return joined(chunks, size);
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return joinBytes(chunks);
 }
 
 function readFile(path: string, maxBytes: number): Uint8Array {

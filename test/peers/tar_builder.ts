@@ -1,6 +1,7 @@
 /** Archives made by hand, honest and hostile: independent of the code that reads and writes ours. */
 import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
+import { joinBytes } from "../../src/formats/bytes.ts";
 
 /** One entry; what is not said is a file of the right size. */
 export interface TarPart {
@@ -23,7 +24,7 @@ export function buildTar(parts: readonly TarPart[], end: Uint8Array = new Uint8A
       : part.content ?? new Uint8Array();
     blocks.push(headerOf(part, content.length), content, new Uint8Array((512 - content.length % 512) % 512));
   }
-  return joined([...blocks, end]);
+  return joinBytes([...blocks, end]);
 }
 
 /** {@linkcode buildTar}, compressed. */
@@ -65,16 +66,6 @@ function headerOf(part: TarPart, length: number): Uint8Array {
   const sum = block.reduce((total, byte) => total + byte, part.badChecksum === true ? 1 : 0);
   put(148, sum.toString(8).padStart(6, "0") + "\0 ");
   return block;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** An incomplete dump with one finding; a title that would turn a terminal red. */

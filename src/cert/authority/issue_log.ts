@@ -4,9 +4,9 @@
  * (the service, `sign revoke`) append to it under one lock.
  */
 import { join } from "node:path";
+import { joinBytes } from "../../formats/bytes.ts";
 import { openLog } from "../../system/log.ts";
 import { writeAllSync } from "../../system/atomic_file.ts";
-import { concatBytes } from "../../tls/der.ts";
 
 /** A certificate was issued. */
 export interface IssuedEntry {
@@ -143,7 +143,7 @@ export class IssueLog implements Disposable {
       this.#file.seekSync(at, Deno.SeekMode.Start);
       const count = this.#file.readSync(block.subarray(0, Math.min(blockBytes, to - at)));
       if (count === null) return;
-      const bytes = concatBytes([rest, block.subarray(0, count)]);
+      const bytes = joinBytes([rest, block.subarray(0, count)]);
       let begin = 0;
       for (let lineEnd = bytes.indexOf(0x0a); lineEnd >= 0; lineEnd = bytes.indexOf(0x0a, begin)) {
         const text = new TextDecoder().decode(bytes.subarray(begin, lineEnd));

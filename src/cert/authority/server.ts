@@ -9,9 +9,9 @@ import { createServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Hono } from "hono";
+import { joinBytes } from "../../formats/bytes.ts";
 import { errorText, failure } from "../../pipeline/errors.ts";
 import { openLog } from "../../system/log.ts";
-import { concatBytes } from "../../tls/der.ts";
 import { formatAddress } from "../../tls/dial.ts";
 import { type Certificate, decodeCertificate } from "../certificate.ts";
 import type { Generation } from "../generation.ts";
@@ -126,7 +126,7 @@ async function readBody(message: IncomingMessage, maxBytes: number): Promise<Uin
     if (length > maxBytes) return undefined;
     chunks.push(chunk as Uint8Array);
   }
-  return concatBytes(chunks);
+  return joinBytes(chunks);
 }
 
 function toRequest(message: IncomingMessage, body: Uint8Array<ArrayBuffer>): Request {

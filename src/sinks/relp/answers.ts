@@ -1,4 +1,5 @@
 /** Answers of a RELP server out of a stream of chunks. Pure: keeps the torn end of a chunk for the next one. */
+import { joinBytes } from "../../formats/bytes.ts";
 import { commands, isCommand, newFrameHeader, readFrameHeader } from "../../formats/relp.ts";
 
 /** One frame from the server; the same object is filled again for the next. */
@@ -27,7 +28,7 @@ export class AnswerReader {
    * @returns what is wrong with the stream; undefined when all is well so far
    */
   read(chunk: Uint8Array, take: (answer: Answer) => string | undefined): string | undefined {
-    const bytes = this.#rest === undefined ? chunk : joined(this.#rest, chunk);
+    const bytes = this.#rest === undefined ? chunk : joinBytes([this.#rest, chunk]);
     this.#rest = undefined;
     const header = this.#header;
     let at = 0;
@@ -86,13 +87,6 @@ function isPlainOk(bytes: Uint8Array, start: number, length: number): boolean {
 
 function printable(bytes: Uint8Array, at: number): string {
   return JSON.stringify(new TextDecoder().decode(bytes.subarray(at, at + 40)));
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }
 
 /** librelp's own limit for a frame. */
