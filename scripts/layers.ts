@@ -44,6 +44,7 @@ const layers: Readonly<Record<string, Layer>> = {
   ...siblings("dump", "a dump must work when everything else is broken"),
   ...siblings("status", "the status server shows figures that it is given"),
   ...siblings("update", "an update must work whatever else is broken"),
+  ...siblings("audit_rules", "the rules of a node are files and a kernel; nothing of them is shipped"),
   ...siblings("init", "what an init system is told does not depend on what the agent does"),
   engine: {
     mayImport: [

@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   open: { summary: "decrypt, check, list and extract a dump", load: () => import("./commands/open.ts") },
   status: { summary: "ask a running agent whether logs leave", load: () => import("./commands/status.ts") },
   serve: { summary: "serve page, metrics and dumps of this machine", load: () => import("./commands/serve.ts") },
+  audit: { summary: "keep the audit rules of this node, or put them back", load: () => import("./commands/audit.ts") },
   service: { summary: "make the init system run the agent", load: () => import("./commands/init_service.ts") },
   dump: { summary: "gather the evidence of this machine into one file", load: () => import("./commands/dump.ts") },
   "self-update": {
@@ -52,7 +53,7 @@ async function dispatch(words: readonly string[], context: CommandContext): Prom
 }
 
 function helpText(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  agent ${name.padEnd(9)} ${summary}`);
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  agent ${name.padEnd(11)} ${summary}`);
   return `agent: logs and evidence off a machine\n\n${rows.join("\n")}\n\nEach has its own help: agent ship --help\n`;
 }
 

@@ -4,9 +4,11 @@ import project from "../../deno.json" with { type: "json" };
 import { loadConfigApart } from "../config/apart.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { type QuickTls, withEnvironment } from "../config/quick.ts";
+import type { EngineFeed } from "../engine/feed.ts";
 import { runService } from "../engine/service.ts";
 import type { AgentFeed } from "../status/state.ts";
 import { UsageError } from "../pipeline/errors.ts";
+import type { AuditRulesKeeper } from "./audit_keeping.ts";
 import type { CommandContext } from "./context.ts";
 import { collectValues } from "./options.ts";
 
@@ -52,6 +54,7 @@ export async function runServiceCommand(
     keepCertificate: async (config, signal) => {
       await Promise.all([keepCertificate(config, signal), keepForDumps(config, words.config, signal)]);
     },
+    keepAuditRules: auditRulesKeeper(),
     openStatus: (config, feed) => openFigures(config, feed, words.config),
     command,
     onReload: (handler) => context.onSignal("SIGHUP", handler),
@@ -78,6 +81,16 @@ async function keepForDumps(config: AgentConfig, path: string | undefined, signa
   if (config.dump?.precacheEveryMs === undefined) return;
   const { keepPrecache } = await import("./precache.ts");
   await keepPrecache(config, path, signal);
+}
+
+/** Keeps what the key `auditRules` asks for; its code, too, is loaded only then. */
+function auditRulesKeeper(): (config: AgentConfig, feed: EngineFeed, signal: AbortSignal) => Promise<void> {
+  let keeper: AuditRulesKeeper | undefined;
+  return async (config, feed, signal) => {
+    if (config.auditRules === undefined && keeper === undefined) return;
+    keeper ??= new (await import("./audit_keeping.ts")).AuditRulesKeeper();
+    await keeper.keep(config, feed, signal);
+  };
 }
 
 /** Opens what the key `status` asks for, which is loaded only then. */

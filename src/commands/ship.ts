@@ -11,6 +11,7 @@ interface ShipWords extends ServiceWords {
   readonly from?: readonly string[];
   readonly to?: readonly string[];
   readonly once?: boolean;
+  readonly metadata?: readonly string[];
 }
 
 const example = `agent ship --from 'file:/var/log/*.log' --from kernel: --to relp://loghost:2514
@@ -21,6 +22,7 @@ export async function run(words: readonly string[], context: CommandContext): Pr
   const command = newCommand("ship", "Reads sources, applies rules, delivers to sinks, for ever.", example)
     .option("--from <spec>", "a source; may be given several times", collectValues)
     .option("--to <url>", "a sink; may be given several times", collectValues)
+    .option("--metadata <key=value>", "goes with every record; may be given several times", collectValues)
     .option("--once", "read to the end, and end when every sink has confirmed");
   const parsed = parseOptions<ShipWords>(addServiceOptions(command, "peer"), words, context);
   if (parsed === undefined) return 0;
@@ -28,8 +30,19 @@ export async function run(words: readonly string[], context: CommandContext): Pr
   const form = {
     quickWords: { "--from": options.from, "--to": options.to },
     quick: (tls: QuickTls) => quick(options, tls),
+    finish: (config: AgentConfig) => withMetadata(config, options.metadata),
   };
   return await runServiceCommand("ship", options, form, options.once === true, context);
+}
+
+/** The words come before what the file says. */
+function withMetadata(config: AgentConfig, words: readonly string[] = []): AgentConfig {
+  const pairs = words.map((word): [string, string] => {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (key === undefined) throw new UsageError(`--metadata "${word}" is not KEY=VALUE\nTry: --metadata shoot=bar`);
+    return [key, value!];
+  });
+  return { ...config, metadata: { ...config.metadata, ...Object.fromEntries(pairs) } };
 }
 
 function quick(options: ShipWords, tls: QuickTls): AgentConfig {

@@ -31,6 +31,19 @@ export interface AgentConfig {
   /** What the rules are expected to do, for `agent check --tests`. */
   readonly tests: readonly RuleTestSpec[];
   readonly dump?: DumpConfig;
+  readonly auditRules?: AuditRulesConfig;
+}
+
+/** Audit rules of the node, kept in step; neither `path` nor `rules`: those of Gardener. */
+export interface AuditRulesConfig {
+  /** A folder, or a file with an Auditd document. */
+  readonly path?: string;
+  readonly rules?: string;
+  /** The node's disk. */
+  readonly root: string;
+  readonly everyMs: number;
+  /** Below `root`. */
+  readonly metricFile: string;
 }
 
 /** What `agent dump` gathers, and how; its options come first. */

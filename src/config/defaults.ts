@@ -131,6 +131,12 @@ export const kubernetesAuditDefaults = {
 /** Keys of the disk queue. */
 export const spoolDefaults = { maxBytes: 64 * mib, whenFull: "block" } as const;
 
+/** Keys of the audit rules; the file is where Gardener's nodes have node_exporter look. */
+export const auditRulesDefaults = {
+  everyMs: 15 * second,
+  metricFile: "/var/lib/node-exporter/textfile-collector/rsyslog_auditd.prom",
+} as const;
+
 /** Keys of the status server. */
 export const statusDefaults = { keepDumpMs: 3_600 * second } as const;
 

@@ -4,6 +4,7 @@ import { ConfigError, errorText } from "../pipeline/errors.ts";
 import type { AgentConfig } from "./config.ts";
 import { formatPath, type Path, type Problem, readYaml, type YamlText } from "./document.ts";
 import type { Lookups } from "./fill.ts";
+import { isGardenerText, readGardener } from "./gardener/read.ts";
 import { unknownKeyText } from "./messages.ts";
 import { parseDocument, type ReadDocument } from "./schema.ts";
 
@@ -24,13 +25,7 @@ export function parseConfig(source: string, name: string, lookups: Lookups): Age
   const yaml = readAll(source, name, lookups);
   const problems: Problem[] = [...yaml.problems];
   let document: ReadDocument | undefined;
-  if (isGardenerDocument(yaml.data)) {
-    problems.push({
-      line: yaml.lineOf(["kind"]),
-      key: "kind",
-      text: `"RsyslogRelpConfig" is not available in this version`,
-    });
-  } else if (yaml.data === null) {
+  if (yaml.data === null) {
     problems.push({ line: 1, key: "", text: "is empty; see the commented sample (agent check --sample)" });
   } else if (yaml.data !== undefined) {
     const result = parseFilled(yaml);
@@ -49,7 +44,7 @@ type Issue = NonNullable<ReturnType<typeof parseDocument>["error"]>["issues"][nu
 
 function readAll(source: string, name: string, lookups: Lookups): YamlText {
   try {
-    return readYaml(source, lookups);
+    return isGardenerText(source) ? readGardener(source, lookups, gardenerProblems) : readYaml(source, lookups);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new ConfigError([`${name}:1: is nested too deeply`]); // the YAML library's stack has an end
@@ -116,8 +111,9 @@ function linesOf(problems: readonly Problem[], name: string): string[] {
   return [...new Set(lines)];
 }
 
-function isGardenerDocument(data: unknown): boolean {
-  return typeof data === "object" && data !== null && "kind" in data && data.kind === "RsyslogRelpConfig";
+/** Mistakes in a document of Gardener's, which begins at `base`. */
+function gardenerProblems(error: { readonly issues: readonly Issue[] }, yaml: YamlText, base: Path): Problem[] {
+  return error.issues.flatMap((issue) => problemsOf({ ...issue, path: [...base, ...issue.path] } as Issue, yaml));
 }
 
 function readSource(path: string): string {

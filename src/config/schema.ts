@@ -8,6 +8,7 @@ import { keyTypes } from "../cert/keys.ts";
 import { parseStatusAddress } from "./address.ts";
 import type { AgentConfig, CertificateConfig, SinkConfig, SourceConfig, StatusConfig, TlsConfig } from "./config.ts";
 import { defaultPorts, defaults, spoolDefaults, statusDefaults } from "./defaults.ts";
+import { auditRulesSchema } from "./audit_rules.ts";
 import { dumpSchema } from "./dump.ts";
 import { issueText } from "./messages.ts";
 import { complaintOfAccess } from "../status/server/access.ts";
@@ -124,6 +125,7 @@ export const documentSchema = z.strictObject({
   update: updateSchema.exactOptional(),
   tests: testsSchema.exactOptional(),
   dump: dumpSchema.exactOptional(),
+  auditRules: auditRulesSchema.exactOptional(),
 }).transform((keys, context): ReadDocument => {
   const certificate = certificateOf(keys.certificate, keys.state);
   checkRuleSet(keys, context);
@@ -142,6 +144,7 @@ export const documentSchema = z.strictObject({
       certificate,
       status: statusOf(keys.status, certificate, context),
       dump: keys.dump,
+      auditRules: keys.auditRules,
     }),
   };
 }).meta({ title: "Configuration of agent" });

@@ -33,6 +33,8 @@ export interface AttachedParts {
 
 /** The figures of all engines that this process ran. */
 export class EngineFeed implements AgentFeed {
+  /** Whether the kernel has the audit rules that the agent keeps; undefined where it keeps none. */
+  auditRulesLoaded: boolean | undefined;
   /** Who looks at records as they pass. */
   readonly live = new LiveTail();
   readonly #options: FeedOptions;
@@ -110,6 +112,7 @@ export class EngineFeed implements AgentFeed {
         ? {}
         : { spool: spoolState(this.#parts.spool.stats(), this.#spoolTotals(this.#parts.spool)) }),
       ...(certificate === undefined ? {} : { certificate }),
+      ...(this.auditRulesLoaded === undefined ? {} : { auditRulesLoaded: this.auditRulesLoaded }),
     };
   }
 

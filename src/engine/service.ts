@@ -21,6 +21,8 @@ export interface ServiceOptions {
   onReload(handler: () => void): void;
   /** Keeps the certificate that the configuration asks for, until `signal` aborts. */
   keepCertificate(config: AgentConfig, signal: AbortSignal): Promise<void>;
+  /** Keeps the node's audit rules likewise. */
+  keepAuditRules(config: AgentConfig, feed: EngineFeed, signal: AbortSignal): Promise<void>;
   /** Opens the status server that the configuration asks for. */
   readonly openStatus: OpenStatus;
   readonly command: "ship" | "collect";
@@ -63,10 +65,13 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
     const ended = new AbortController();
     const keeping = options.keepCertificate(config, ended.signal);
     keeping.catch((error) => log.error(`the certificate is not kept any more: ${errorText(error)}`));
+    const keepingRules = options.keepAuditRules(config, feed, ended.signal);
+    keepingRules.catch((error) => log.error(`the audit rules are not kept any more: ${errorText(error)}`));
     const { unconfirmed } = await runEngine(parts, AbortSignal.any([stop, rebuild.signal])).finally(() =>
       ended.abort()
     );
     await keeping.catch(() => {});
+    await keepingRules.catch(() => {});
     const delivered = parts.sinks.reduce((sum, { health }) => sum + health.delivered, 0);
     const aside = parts.sinks.reduce((sum, { health }) => sum + health.rejected + health.abandoned, 0);
     log.info(
