@@ -8,12 +8,16 @@ export interface Target {
   readonly name: string;
   /** Value of `deno compile --target`, also `Deno.build.target` of the result. */
   readonly triple: string;
+  /** `e_machine` of its programs (elf(5)): a base runtime of another machine is refused. */
+  readonly elfMachine: number;
   /** Package of the npm registry that holds the `deno` executable for it. */
   readonly runtimePackage: string;
   /** SHA-256 of that executable in the pinned version: what is packed is what was looked at. */
   readonly runtimeSha256: string;
   /** The packed file at the most, in bytes; the build fails above it. */
   readonly packedBudgetBytes: number;
+  /** The same for the file of `deno compile`, which is not compressed. */
+  readonly compiledBudgetBytes: number;
   /** How the result runs on another machine, for its tests. */
   readonly emulator: Emulator;
 }

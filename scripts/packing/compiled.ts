@@ -11,14 +11,15 @@ export class NoBaseRuntime extends Error {
   constructor(reason: string) {
     super(
       `no base runtime for deno compile (${reason}; DENORT_BIN is unset)\n` +
-        "Try: set DENORT_BIN to the denort executable of this Deno version and target",
+        "Try: set DENORT_BIN_x86_64 or DENORT_BIN_aarch64 to the denort executable of this Deno version and target",
     );
   }
 }
 
 /**
- * Compiles the bundle in `folder` for `target` to `output`. The base runtime is downloaded, or named by `DENORT_BIN`.
- * @throws {NoBaseRuntime} when `DENORT_BIN` is unset and the download failed; other failures as they are
+ * Compiles the bundle in `folder` for `target` to `output`. The base runtime is downloaded, or named by `DENORT_BIN_` and the
+ * target's name, or, for this machine's own target, by Deno's `DENORT_BIN`.
+ * @throws {NoBaseRuntime} when none is named and the download failed; other failures as they are
  */
 export async function compileProgram(target: Target, folder: string, output: string): Promise<void> {
   // Deno overwrites only what it made itself, and what was packed the other way is not: it goes first.
@@ -28,15 +29,38 @@ export async function compileProgram(target: Target, folder: string, output: str
     "--include",
     `${folder}/${entry.name}`,
   ]);
-  const outcome = await runProgram(Deno.execPath(), [...words, ...includes, `${folder}/${entryName}`], {
-    deadlineMs: compileDeadlineMs,
-  });
+  const base = baseRuntimeOf(target);
+  const named = base === undefined ? [] : [`DENORT_BIN=${base}`];
+  // Deno knows one name for all targets: whatever it is, it must not reach another target's file.
+  const command = ["-u", "DENORT_BIN", ...named, Deno.execPath(), ...words, ...includes, `${folder}/${entryName}`];
+  const outcome = await runProgram("env", command, { deadlineMs: compileDeadlineMs });
   if (outcome.code === 0) return;
-  const named = (Deno.env.get("DENORT_BIN") ?? "") !== "";
-  if (!named && (outcome.timedOut || outcome.output.includes("Setting up base binary"))) {
+  if (base === undefined && (outcome.timedOut || outcome.output.includes("Setting up base binary"))) {
     throw new NoBaseRuntime(outcome.timedOut ? "the download did not end" : lastCause(outcome.output));
   }
   throw new Error(`Cannot compile for "${target.triple}": deno compile failed\n${outcome.output}`);
+}
+
+/** Path of the base runtime that somebody named. @throws when it is another machine's: Deno would pack it all the same */
+function baseRuntimeOf(target: Target): string | undefined {
+  const own = target.triple === Deno.build.target ? Deno.env.get("DENORT_BIN") : undefined;
+  const path = Deno.env.get(`DENORT_BIN_${target.name}`) || own;
+  if (path === undefined || path === "") return undefined;
+  if (machineOf(path) !== target.elfMachine) {
+    throw new Error(
+      `Cannot compile for "${target.triple}": "${path}" is not a program of that machine\n` +
+        `Try: DENORT_BIN_${target.name}=FILE with the denort executable for it`,
+    );
+  }
+  return path;
+}
+
+/** `e_machine` of an ELF file (elf(5)); undefined where it is none. */
+function machineOf(path: string): number | undefined {
+  using file = Deno.openSync(path);
+  const header = new Uint8Array(20);
+  if (file.readSync(header) !== header.length || new TextDecoder().decode(header.subarray(1, 4)) !== "ELF") return;
+  return new DataView(header.buffer).getUint16(18, true);
 }
 
 /** The innermost reason that Deno gives, without the address it tried. */

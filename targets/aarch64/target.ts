@@ -5,9 +5,11 @@ import type { Target } from "../mod.ts";
 export const target: Target = {
   name: "aarch64",
   triple: "aarch64-unknown-linux-gnu",
+  elfMachine: 183,
   runtimePackage: "@deno/linux-arm64-glibc",
   runtimeSha256: "e1a70c5eb03b0ebaf761077029ef86b9ba22d50e2b54ca45ce5437457f701b63",
   packedBudgetBytes: 48 * 1024 * 1024,
+  compiledBudgetBytes: 96 * 1024 * 1024,
   emulator: {
     program: "/usr/bin/qemu-aarch64-static",
     libraries: "/usr/aarch64-linux-gnu",

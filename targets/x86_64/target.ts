@@ -5,9 +5,11 @@ import type { Target } from "../mod.ts";
 export const target: Target = {
   name: "x86_64",
   triple: "x86_64-unknown-linux-gnu",
+  elfMachine: 62,
   runtimePackage: "@deno/linux-x64-glibc",
   runtimeSha256: "dc480c462c8c3582524f3e75c160613d0a975e1f66b5465995d58bae236da7d3",
   packedBudgetBytes: 48 * 1024 * 1024,
+  compiledBudgetBytes: 96 * 1024 * 1024,
   emulator: {
     program: "/usr/bin/qemu-x86_64-static",
     libraries: "/usr/x86_64-linux-gnu",

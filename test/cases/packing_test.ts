@@ -55,7 +55,7 @@ Deno.test({
   fn: async () => {
     match(built!.output, /self-extracting, [\d.]+MiB of 48MiB allowed, [\d.]+MiB unpacked/);
     const check = await runProgram("sha256sum", ["--check", "SHA256SUMS"], { cwd: folder });
-    equal(check.output, `agent-${target!.name}: OK\n`);
+    equal(check.output, `agent-${target!.name}: OK\nagent.cdx.json: OK\n`);
   },
 });
 
