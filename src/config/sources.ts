@@ -1,44 +1,29 @@
 /** The keys of each type of source. A new type is one line in the table at the end, and one in `types.ts`. */
 import { z } from "zod";
-import { auditLevels, auditStages, secretResources } from "../formats/kubernetes_audit.ts";
-import { facilityName, parseFacility, parseSeverity, severityName } from "../formats/priority.ts";
-import { parseHostPort, parseSocketPath, parseSyslogAddress, parseWebhookAddress } from "./address.ts";
+import { parseFacility, parseSeverity } from "../formats/priority.ts";
+import { parseSocketPath } from "./address.ts";
 import type {
   AuditSourceConfig,
   FileSourceConfig,
   JournalSourceConfig,
   KernelSourceConfig,
-  KubernetesAuditSourceConfig,
-  LinesSourceConfig,
   MultilineConfig,
-  RelpSourceConfig,
   SourceConfig,
   StdinSourceConfig,
-  SyslogSourceConfig,
   TapSourceConfig,
-  WebhookSourceConfig,
 } from "./config.ts";
-import {
-  defaultMaxConnections,
-  defaultPorts,
-  defaultPriority,
-  defaults,
-  fileSourceDefaults,
-  kubernetesAuditDefaults,
-  relpSourceDefaults,
-  sourceDefaults,
-  webhookDefaults,
-} from "./defaults.ts";
-import { globText, patternText, programText } from "./patterns.ts";
+import { defaults, fileSourceDefaults, sourceDefaults } from "./defaults.ts";
+import { relpSchema, syslogSchema, tcpSchema, tlsSchema } from "./listening_sources.ts";
 import { natsSourceSchema } from "./nats.ts";
-import { networkKeys } from "./sinks.ts";
-import { serverTlsSchema } from "./tls.ts";
-import { sourceTypes } from "./types.ts";
 import { typedParts } from "./parts.ts";
+import { globText, patternText } from "./patterns.ts";
+import { kubernetesAuditSchema, webhookSchema } from "./pushed_sources.ts";
+import { networkKeys } from "./sinks.ts";
+import { maxLineKey, priorityOf, recordKeys, splitLines } from "./source_keys.ts";
+import { sourceTypes } from "./types.ts";
 import {
   choice,
   complain,
-  count,
   duration,
   durationText,
   flag,
@@ -46,33 +31,8 @@ import {
   list,
   numberOrText,
   parsedText,
-  size,
-  sizeText,
   text,
 } from "./values.ts";
-
-const kib = 1024;
-
-/** What plain records say of themselves: the keys of several sources. */
-const recordKeys = {
-  program: programText({
-    about: "Program name of the records (the tag of RFC 3164); default: the source's own choice.",
-    example: "messages",
-  }).exactOptional(),
-  severity: numberOrText(parseSeverity, "0 to 7 or a name", {
-    about: "Severity of the records: 0 to 7 or a name.",
-  }).prefault(severityName(defaultPriority % 8)),
-  facility: numberOrText(parseFacility, "0 to 23 or a name", {
-    about: "Facility of the records: 0 to 23 or a name.",
-  }).prefault(facilityName(Math.floor(defaultPriority / 8))),
-};
-
-const maxLineKey = (about: string): z.ZodType<number, string | undefined> =>
-  size(kib, 16 * kib * kib, { about }).prefault(sizeText(sourceDefaults.maxLineBytes));
-const splitLines = "Longest line; longer ones are split.";
-const connectionsKey = count(1, 100_000, { about: "Connections at once; more are turned away." })
-  .prefault(defaultMaxConnections);
-const missingTls = "missing; a listener on tls needs a certificate: tls: {ca: …, cert: …, key: …}";
 
 const multilineSchema = z.strictObject({
   startPattern: patternText({
@@ -213,184 +173,7 @@ const auditSchema = z.strictObject({
   return { type, include, decode, start, maxLineBytes, priority: priorityOf(keys), ...given({ socket, program }) };
 });
 
-const syslogSchema = z.strictObject({
-  type: z.literal("syslog").meta({ description: "A syslog server, RFC 3164 and RFC 5424." }),
-  listen: parsedText(parseSyslogAddress, {
-    about: "udp://host:port, tcp://host:port, tls://host:port (RFC 5425), unix:PATH (datagrams), unix-stream:PATH.",
-    example: "tls://127.0.0.1:6514",
-  }),
-  tls: serverTlsSchema.exactOptional(),
-  maxMessage: size(480, 16 * kib * kib, { about: "Longest message." }).prefault(sizeText(sourceDefaults.maxLineBytes)),
-  maxConnections: connectionsKey,
-  ...recordKeys,
-}).transform((keys, context): SyslogSourceConfig => {
-  const { type, listen, maxMessage: maxMessageBytes, maxConnections, tls, program } = keys;
-  if (tls !== undefined && listen.transport !== "tls") {
-    complain(context, keys, `has no TLS; write tls://host:port`, ["listen"]);
-  }
-  if (tls === undefined && listen.transport === "tls") complain(context, keys, missingTls, ["tls"]);
-  return { type, listen, maxMessageBytes, maxConnections, priority: priorityOf(keys), ...given({ tls, program }) };
-});
-
-const linesKeys = {
-  maxLine: maxLineKey(splitLines),
-  maxConnections: connectionsKey,
-  ...recordKeys,
-};
-const linesListen = parsedText((address) => parseHostPort(address, defaultPorts.streamTls), {
-  about: "Address and port to listen on; 0.0.0.0 or [::] is every address.",
-  example: "127.0.0.1:19612",
-});
-
-const tcpSchema = z.strictObject({
-  type: z.literal("tcp").meta({ description: "Plain lines over TCP, as socat or netcat send them." }),
-  listen: linesListen,
-  ...linesKeys,
-}).transform((keys): LinesSourceConfig => linesSource(keys));
-
-const tlsSchema = z.strictObject({
-  type: z.literal("tls").meta({
-    description: "Plain lines over TLS, as s6-tlsclient sends them; a client is known by its certificate.",
-  }),
-  listen: linesListen,
-  tls: serverTlsSchema.exactOptional(),
-  ...linesKeys,
-}).transform((keys, context): LinesSourceConfig => {
-  if (keys.tls === undefined) complain(context, keys, missingTls, ["tls"]);
-  return linesSource(keys, keys.tls);
-});
-
-const relpSchema = z.strictObject({
-  type: z.literal("relp").meta({ description: "A RELP server, as rsyslog's imrelp; answers when the sinks have it." }),
-  listen: parsedText((address) => parseHostPort(address, defaultPorts.relp), {
-    about: "Address and port to listen on; 0.0.0.0 or [::] is every address.",
-    example: "127.0.0.1:2514",
-  }),
-  tls: serverTlsSchema.exactOptional(),
-  maxDataSize: size(256, 128 * kib * kib, { about: "Longest message; see oversizeMode." })
-    .prefault(sizeText(relpSourceDefaults.maxDataBytes)),
-  oversizeMode: choice(["truncate", "abort", "accept"], {
-    about: "What is done with a longer message: cut it, end the session, or take it all the same.",
-  }).prefault(relpSourceDefaults.oversizeMode),
-  maxSessions: count(1, 100_000, { about: "Sessions at once; more are turned away." })
-    .prefault(relpSourceDefaults.maxSessions),
-  idleTimeout: duration(0, 86_400_000, { about: "Silence that ends a session; 0s never." })
-    .prefault(durationText(relpSourceDefaults.idleTimeoutMs)),
-}).transform((keys): RelpSourceConfig => ({
-  type: keys.type,
-  listen: keys.listen,
-  maxDataBytes: keys.maxDataSize,
-  oversizeMode: keys.oversizeMode,
-  maxSessions: keys.maxSessions,
-  idleTimeoutMs: keys.idleTimeout,
-  ...given({ tls: keys.tls }),
-}));
-
-const webhookSchema = z.strictObject({
-  type: z.literal("webhook").meta({
-    description: "HTTP POST of lines or JSON, answered with 200 when the spool has it.",
-  }),
-  listen: parsedText(parseWebhookAddress, {
-    about: "host:port or unix:PATH. Beyond this machine tls with ca (client certificates) or tokenFile is needed.",
-    example: "127.0.0.1:8514",
-  }),
-  path: parsedText(parseWebhookPath, { about: "The path that is served." }).prefault(webhookDefaults.path),
-  tokenFile: text({
-    about: "File (mode 0600) with the tokens that callers show, one per line: Authorization: Bearer TOKEN.",
-    example: "/etc/agent/webhook.token",
-  }).exactOptional(),
-  tls: serverTlsSchema.exactOptional(),
-  maxBody: size(kib, 16 * kib * kib, { about: "Longest body, before and after it is unpacked." })
-    .prefault(sizeText(webhookDefaults.maxBodyBytes)),
-  maxConnections: count(1, 10_000, { about: "Connections at once; more are told to come again." })
-    .prefault(webhookDefaults.maxConnections),
-  ...recordKeys,
-}).transform((keys): WebhookSourceConfig => {
-  const { type, listen, path, tokenFile, tls, maxBody: maxBodyBytes, maxConnections, program } = keys;
-  return {
-    type,
-    listen,
-    path,
-    maxBodyBytes,
-    maxConnections,
-    priority: priorityOf(keys),
-    ...given({ tokenFile, tls, program }),
-  };
-});
-
-const kubernetesAuditSchema = z.strictObject({
-  type: z.literal("kubernetesAudit").meta({
-    description: "Events of a Kubernetes API server's audit log, out of its file or posted by its webhook backend.",
-  }),
-  include: list(globText, {
-    about: "The log; its rotated files are found by themselves.",
-  }).prefault([...kubernetesAuditDefaults.include]),
-  listen: parsedText(parseWebhookAddress, {
-    about: "Address for the webhook backend (host:port or unix:PATH), read in place of the log.",
-    example: "127.0.0.1:8515",
-  }).exactOptional(),
-  path: parsedText(parseWebhookPath, { about: "The path that is served, with listen." }).prefault(webhookDefaults.path),
-  tokenFile: text({
-    about: "File (mode 0600) with the tokens that the API server shows, with listen.",
-    example: "/etc/agent/webhook.token",
-  }).exactOptional(),
-  tls: serverTlsSchema.exactOptional(),
-  start: choice(["beginning", "end"], { about: "Where the very first start begins." }).prefault(sourceDefaults.start),
-  maxLine: size(kib, 16 * kib * kib, { about: "Longest event of a log; longer ones are dropped, and counted." })
-    .prefault(sizeText(kubernetesAuditDefaults.maxLineBytes)),
-  levels: list(choice(auditLevels, { about: "A level." }), {
-    about: "Levels that are let through; default: all.",
-    example: ["Request", "RequestResponse"],
-  }).exactOptional(),
-  stages: list(choice(auditStages, { about: "A stage." }), {
-    about: "Stages that are let through; default: all.",
-    example: ["ResponseComplete", "Panic"],
-  }).exactOptional(),
-  redactBodies: list(text({ about: "A resource, RESOURCE/SUBRESOURCE, or * for all." }), {
-    about: "Resources whose requestObject and responseObject are hidden before anything is written or sent.",
-  }).prefault([...secretResources]),
-  rememberedEvents: count(0, 1_000_000, {
-    about: "Events that are remembered, by auditID and stage, to leave out one that comes again; 0: none.",
-  }).prefault(kubernetesAuditDefaults.rememberedEvents),
-  policyFile: text({
-    about: "The API server's audit policy; agent check says where it lets secrets into the log.",
-    example: "/etc/kubernetes/audit-policy.yaml",
-  }).exactOptional(),
-  program: recordKeys.program,
-  severity: numberOrText(parseSeverity, "0 to 7 or a name", {
-    about: "Severity of the records: 0 to 7 or a name.",
-  }).prefault("info"),
-  facility: numberOrText(parseFacility, "0 to 23 or a name", {
-    about: "Facility of the records: 0 to 23 or a name.",
-  }).prefault("audit"),
-}).transform((keys, context): KubernetesAuditSourceConfig => {
-  const { type, include, listen, path, tokenFile, tls, start, maxLine: maxLineBytes, program, policyFile } = keys;
-  const { levels = [], stages = [], redactBodies, rememberedEvents } = keys;
-  for (const key of ["tokenFile", "tls"] as const) {
-    if (listen === undefined && keys[key] !== undefined) {
-      complain(context, keys, "is for listen, which is missing", [key]);
-    }
-  }
-  const { maxBodyBytes } = kubernetesAuditDefaults;
-  const { maxConnections } = webhookDefaults;
-  return {
-    type,
-    include: listen === undefined ? include : [],
-    start,
-    maxLineBytes,
-    levels,
-    stages,
-    redactBodies,
-    rememberedEvents,
-    priority: priorityOf(keys),
-    ...given({ program, policyFile, tls }),
-    ...(listen === undefined
-      ? {}
-      : { webhook: { listen, path, maxBodyBytes, maxConnections, ...given({ tokenFile }) } }),
-  };
-});
-
-/** Every source of this version. */
+/** Every source. */
 export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = typedParts<SourceConfig>(
   [
     fileSchema,
@@ -410,28 +193,3 @@ export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = t
   sourceTypes,
   "Where records come from. The names are yours; each has its own position.",
 );
-
-function parseWebhookPath(path: string): string {
-  if (!/^\/[!->@-~]*$/.test(path) || path.includes("#")) throw new Error(`"${path}" is not a path; it begins with "/"`);
-  return path;
-}
-
-function linesSource(
-  keys: {
-    readonly type: "tcp" | "tls";
-    readonly listen: LinesSourceConfig["listen"];
-    readonly maxLine: number;
-    readonly maxConnections: number;
-    readonly program?: string;
-    readonly severity: number;
-    readonly facility: number;
-  },
-  tls?: LinesSourceConfig["tls"],
-): LinesSourceConfig {
-  const { type, listen, maxLine: maxLineBytes, maxConnections, program } = keys;
-  return { type, listen, maxLineBytes, maxConnections, priority: priorityOf(keys), ...given({ tls, program }) };
-}
-
-function priorityOf(keys: { readonly severity: number; readonly facility: number }): number {
-  return keys.facility * 8 + keys.severity;
-}
