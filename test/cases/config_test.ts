@@ -229,10 +229,6 @@ Deno.test("parseConfig() takes rebind intervals, templates, limits of tries, and
   ok(problems("sources: {k: {type: kernel}}\nsinks: {s: {type: stream, target: [a]}}")[0]?.includes("port: missing"));
 });
 
-Deno.test("parseConfig() refuses what this version cannot do, in fixed words", () => {
-  ok(problems("kind: RsyslogRelpConfig\n" + parts)[0]?.includes("not available in this version"));
-});
-
 Deno.test("parseConfig() fills in names, environment and files, once", () => {
   const config = read(`hostname: \${hostname}.example.net
 metadata: {a: "\${env:SECRET}", b: "$$\{env:SECRET}", c: "5$", d: "\${file:secret}", e: "\${hostname}"}
