@@ -52,7 +52,7 @@ export function enrolmentOptions(words: EnrolmentWords): EnrolmentOptions {
 }
 
 /** Subject and alternative names; the SAN is the common name where none is given. @throws {UsageError} */
-export function wantedNames(words: EnrolmentWords): { subject: Name; alternatives: readonly Alternative[] } {
+function wantedNames(words: EnrolmentWords): { subject: Name; alternatives: readonly Alternative[] } {
   const host = words.hostname ?? hostname();
   const text = required("--subject", words.subject).replaceAll("${hostname}", host);
   const subject = usage("--subject", () => parseName(text));

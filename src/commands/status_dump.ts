@@ -80,7 +80,7 @@ function madeBy(last: string | undefined, { code, signal }: Deno.CommandStatus, 
 }
 
 /** `PROGRESS:3/17:kernel`; undefined: something else. */
-export function parseStep(line: string): DumpStep | undefined {
+function parseStep(line: string): DumpStep | undefined {
   const [, done, total, doing] = /^PROGRESS:(\d{1,6})\/(\d{1,6}):(.*)$/.exec(line) ?? [];
   if (done === undefined) return undefined;
   return { done: Number(done), total: Number(total), doing: doing!.slice(0, 500) };

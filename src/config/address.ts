@@ -19,7 +19,7 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort {
 }
 
 /** A port of 0..65535. @throws with what is allowed */
-export function parsePort(text: string): number {
+function parsePort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new Error(`"${text}" is not a port; allowed: 1 to 65535`);
   return Number(text);
 }

@@ -104,7 +104,7 @@ const updateSchema = z.strictObject({
 }).meta({ description: "What agent self-update trusts." });
 
 /** The document, as read; the host's name is still to be filled in where the document has none. */
-export const documentSchema = z.strictObject({
+const documentSchema = z.strictObject({
   state: text({ about: "Folder of spool, checkpoints, certificates and the lock." }).prefault(defaults.state),
   hostname: parsedText(parseHostname, {
     about: "Name of this host in records; default: the system's.",

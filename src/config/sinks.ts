@@ -239,7 +239,7 @@ const stdoutSchema = z.strictObject({
   ...retryKeys,
 }).transform((keys, context): StdoutSinkConfig => ({ type: keys.type, ...retryOf(keys, context) }));
 
-/** Every sink of this version. */
+/** Every sink. */
 export const sinksSchema: z.ZodType<Record<string, SinkConfig>, unknown> = typedParts<SinkConfig>(
   [
     relpSchema,

@@ -106,7 +106,7 @@ export function spoolState(stats: SpoolStats, totals: SpoolTotals): SpoolState {
 }
 
 /** Where a sink delivers to; of a command its program alone, as its words may hold secrets. */
-export function targetOf(config: SinkConfig): string {
+function targetOf(config: SinkConfig): string {
   if ("host" in config) return formatAddress(config.host, config.port);
   if (config.type === "file") return config.folder;
   if (config.type === "exec") return config.command.trim().split(/\s+/).find((word) => !word.includes("=")) ?? "";

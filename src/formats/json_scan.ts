@@ -110,7 +110,7 @@ export function skipValue(bytes: Uint8Array, at: number, end: number): number {
 }
 
 /** Offset behind the closing quote of the text that begins at `at`; −1 when there is none. */
-export function skipText(bytes: Uint8Array, at: number, end: number): number {
+function skipText(bytes: Uint8Array, at: number, end: number): number {
   let i = at + 1;
   for (const near = Math.min(end, at + 64); i < near; i++) {
     const byte = bytes[i]!;

@@ -7,7 +7,7 @@ import { ByteWriter } from "./byte_writer.ts";
 import { RecordFields, severityWords } from "./record_fields.ts";
 
 /** Fields that can be labels. */
-export const lokiLabels = ["source", "host", "program", "severity", "facility"] as const;
+const lokiLabels = ["source", "host", "program", "severity", "facility"] as const;
 
 /** How records become streams. */
 export interface LokiOptions {
@@ -121,7 +121,7 @@ export class LokiEncoder {
 }
 
 /** A name that Prometheus, and so Loki, allows for a label. */
-export function labelName(name: string): string {
+function labelName(name: string): string {
   const safe = name.replaceAll(/[^A-Za-z0-9_]/g, "_");
   return /^[A-Za-z_]/.test(safe) ? safe : `_${safe}`;
 }

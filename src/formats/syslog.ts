@@ -89,6 +89,6 @@ export function priorityAt(bytes: Uint8Array, start: number, end: number): numbe
 }
 
 /** Offset behind the `>` of a `<PRI>` that {@linkcode priorityAt} found at `start`. */
-export function afterPriority(bytes: Uint8Array, start: number): number {
+function afterPriority(bytes: Uint8Array, start: number): number {
   return bytes[start + 2] === 62 ? start + 3 : bytes[start + 3] === 62 ? start + 4 : start + 5;
 }

@@ -45,7 +45,7 @@ export function readHeader5424(bytes: Uint8Array, at: number, end: number, out: 
  * End of the elements `[id name="value"]…` that begin at `at` (RFC 5424 section 6.3), or −1 when they are not well
  * formed. Quotes, backslashes and brackets within values are escaped by a backslash.
  */
-export function structuredDataEnd(bytes: Uint8Array, at: number, end: number): number {
+function structuredDataEnd(bytes: Uint8Array, at: number, end: number): number {
   let quoted = false;
   let open = false;
   for (let i = at; i < end; i++) {

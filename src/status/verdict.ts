@@ -24,7 +24,7 @@ export interface RecentLosses {
 }
 
 /** What is known without a history. */
-export const lossesSinceStart: RecentLosses = { when: "since the start", of: (_part, _id, total) => total };
+const lossesSinceStart: RecentLosses = { when: "since the start", of: (_part, _id, total) => total };
 
 /** Judges a state. */
 export function verdictOf(state: AgentState, losses: RecentLosses = lossesSinceStart): Verdict {

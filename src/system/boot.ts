@@ -1,7 +1,7 @@
 /** When this machine was started: what times since boot, and times from before the clock was set, are counted from. */
 
 /** Milliseconds since the machine was started, by CLOCK_BOOTTIME (sleep included); resolution 10 ms. */
-export function readUptimeMs(): number {
+function readUptimeMs(): number {
   return Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]) * 1_000;
 }
 

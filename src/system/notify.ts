@@ -42,7 +42,7 @@ export function openServiceManager(environment: NotifyEnvironment = environmentO
 }
 
 /** Half of the watchdog's time, milliseconds; undefined where there is none, or where it is another process's. */
-export function watchdogPauseMs(
+function watchdogPauseMs(
   { watchdogMicros, watchdogPid }: NotifyEnvironment,
   pid: number = Deno.pid,
 ): number | undefined {

@@ -45,7 +45,7 @@ export function loadCredentials(files: CredentialFiles, now: Date = new Date()):
 }
 
 /** Version of an X.509 certificate in DER: 1, 2 or 3. @see RFC 5280 section 4.1.2.1 */
-export function certificateVersion(der: Uint8Array): number {
+function certificateVersion(der: Uint8Array): number {
   const outer = elementStart(der, 0);
   const inner = elementStart(der, outer);
   if (der[inner] !== 0xa0) return 1; // the version is optional, and version 1 is its default

@@ -32,7 +32,7 @@ export function judgePeer(socket: TLSSocket, mode: AuthMode, permitted: readonly
 }
 
 /** Why a chain does not hold, in words: dates first, which the runtime's code may hide, then its code. */
-export function describeRefusal(code: string, certificate: CertificateFacts, now: Date = new Date()): string {
+function describeRefusal(code: string, certificate: CertificateFacts, now: Date = new Date()): string {
   const { valid_from: from, valid_to: to } = certificate;
   if (to !== undefined && new Date(to) <= now) return `it expired on ${new Date(to).toISOString()}`;
   if (from !== undefined && new Date(from) > now) {

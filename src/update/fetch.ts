@@ -13,7 +13,7 @@ export interface FetchOptions {
 }
 
 /** Whether `from` is a URL; everything else is a path. */
-export function isUrl(from: string): boolean {
+function isUrl(from: string): boolean {
   return /^https?:\/\//.test(from);
 }
 

@@ -58,7 +58,7 @@ export function rollBackProgram(program: string): void {
 }
 
 /** Where the program before this one is. */
-export function previousOf(program: string): string {
+function previousOf(program: string): string {
   return `${program}.previous`;
 }
 

@@ -211,7 +211,7 @@ function checksum(text: string): string {
 }
 
 /** Name of the journal; no path of a template can be it, since none begins with a dot. */
-export const journalName = ".agent-slices";
+const journalName = ".agent-slices";
 const maxLogBytes = 1024 * 1024;
 const encoder = new TextEncoder();
 const log = openLog("file");

@@ -95,7 +95,7 @@ export class SlicePath {
 }
 
 /** Milliseconds since 1970 of a time as JSON has it, NaN when it is none. */
-export function timeOfValue(bytes: Uint8Array, start: number, end: number, nowMs: number): number {
+function timeOfValue(bytes: Uint8Array, start: number, end: number, nowMs: number): number {
   if (bytes[start] !== quote) {
     const number = Number(textOfValue(bytes, start, end));
     return number > 1e11 ? number : number * 1_000;
