@@ -3,6 +3,7 @@ import { encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../form
 import type { Batch, Origin } from "../../pipeline/batch.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import type { Arrival } from "../../tls/listen.ts";
+import { BegunAnswer } from "./begun_answer.ts";
 import { type ControlFrame, FrameDecoder, type FrameLimits, type FrameRun } from "./frames.ts";
 
 /** What a session needs to know. */
@@ -49,6 +50,12 @@ export class RelpServerSession {
   readonly #replies: Reply[] = [];
   /** The protocol was broken: goodbye, after the answers to all that came before. */
   #goodbye = false;
+  /** Whether the client holds small segments back until we acknowledge what it sent before. */
+  #holdsBack = false;
+  /** Whether it sent something since we last did. */
+  #unacknowledged = false;
+  readonly #begun = new BegunAnswer();
+  #begunTimer: ReturnType<typeof setTimeout> | undefined;
   #opens = 0;
   #ending = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,6 +77,7 @@ export class RelpServerSession {
         const chunk = await connection.read();
         if (chunk === undefined) break;
         await this.#take(chunk);
+        if (this.#holdsBack) this.#answerEarly();
         // Half an `open` is none: its deadline stands.
         if (this.#decoder.opened) this.#expectWithin(this.#context.idleTimeoutMs, "it is silent");
       }
@@ -78,6 +86,7 @@ export class RelpServerSession {
       connection.destroy();
     } finally {
       stop.removeEventListener("abort", onStop);
+      clearTimeout(this.#begunTimer);
       if (!this.#goodbye) clearTimeout(this.#timer);
     }
   }
@@ -96,7 +105,7 @@ export class RelpServerSession {
     if (connection.closed) return;
     try {
       await this.#flush();
-      await connection.write(serverClose);
+      if (!this.#begun.begun) await connection.write(serverClose);
       await connection.close();
     } catch {
       connection.destroy(); // the client went first
@@ -120,6 +129,7 @@ export class RelpServerSession {
     else {
       const refusal = ++this.#opens > 1 ? "error 10047 on connect" : refusalOfOffers(data);
       if (refusal === undefined) {
+        this.#holdsBack = /^librelp\b/.test(parseOffers(data).get("relp_software") ?? "");
         queue(encodeFrame(transaction, "rsp", `200 OK\n${encodeOffers(this.#context.version)}`));
       } else {
         const first = this.#opens > 1
@@ -146,11 +156,30 @@ export class RelpServerSession {
       }
       const last = Math.min(this.#safe, (reply?.transaction ?? Infinity) - 1);
       if (last <= this.#answered) break;
-      this.#answers.appendAcknowledgements(this.#answered + 1, last);
+      if (this.#begun.begun) {
+        this.#answers.appendRaw(this.#begun.finish());
+        this.#answered++;
+      }
+      if (this.#answered < last) this.#answers.appendAcknowledgements(this.#answered + 1, last);
       this.#answered = last;
     }
     if (this.#goodbye && this.#answered >= this.#decoder.last) this.#sayGoodbye();
     else this.#flush();
+  }
+
+  /** Lets a client go on that waits for the kernel's acknowledgement while the disk is slower than that. */
+  #answerEarly(): void {
+    this.#unacknowledged = true;
+    if (this.#begunTimer !== undefined || this.#answered >= this.#decoder.last) return;
+    this.#begunTimer = setTimeout(() => {
+      this.#begunTimer = undefined;
+      if (this.#ending || this.#arrival.connection.closed || !this.#unacknowledged) return;
+      if (this.#answered >= this.#decoder.last) return;
+      const octet = this.#begun.next(this.#answered + 1);
+      if (octet === undefined) return;
+      this.#answers.appendRaw(octet);
+      this.#flush();
+    }, this.#begun.delayMs);
   }
 
   #batch(records: FrameRun): Batch {
@@ -181,7 +210,7 @@ export class RelpServerSession {
 
   #sayGoodbye(): void {
     if (this.#ending) return;
-    this.#answers.appendRaw(serverClose);
+    if (!this.#begun.begun) this.#answers.appendRaw(serverClose); // else the end of the stream alone says it
     this.#finish();
   }
 
@@ -206,6 +235,7 @@ export class RelpServerSession {
         const full = this.#answers;
         this.#answers = this.#spare;
         this.#spare = full;
+        this.#unacknowledged = false;
         await this.#arrival.connection.write(full.written);
         full.clear();
       }

@@ -2,6 +2,7 @@
  * The `relp` source: a RELP server. Its peers wait for answers, so committing a position *is* answering: a record is
  * acknowledged when, and only when, the sink holds it.
  */
+import { encodeFrame } from "../../formats/relp.ts";
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Checkpoints, Position } from "../../pipeline/checkpoint.ts";
 import type { BatchLimits, Source, SourceFigures } from "../../pipeline/source.ts";
@@ -51,6 +52,8 @@ class RelpServer implements RelpSource {
   #listener: Listener | undefined;
   #arrivals = 0;
   #turnedAway = 0;
+  /** Those turned away whose connection is not closed yet. */
+  #leaving = 0;
 
   constructor(options: RelpSourceOptions) {
     this.id = options.id;
@@ -111,7 +114,7 @@ class RelpServer implements RelpSource {
           `turned ${arrival.connection.peerAddress} away: ${this.#sessions.size} sessions are open, the limit (maxSessions)`,
         );
       }
-      arrival.connection.destroy();
+      await this.#turnAway(arrival);
       return;
     }
     const key = String(++this.#arrivals);
@@ -141,6 +144,20 @@ class RelpServer implements RelpSource {
     await this.#forgetWhenClosed(key, arrival);
   }
 
+  /** Says that the server does not serve, as librelp says it; to so many at a time, lest they take what sessions need. */
+  async #turnAway({ connection }: Arrival): Promise<void> {
+    if (this.#leaving >= maxLeaving) return connection.destroy();
+    this.#leaving++;
+    try {
+      await connection.write(serverClose);
+      await connection.close();
+    } catch {
+      connection.destroy(); // it went first
+    } finally {
+      this.#leaving--;
+    }
+  }
+
   /** A session whose client is gone has nobody to answer; one that ended politely may still have answers to give. */
   async #forgetWhenClosed(key: string, arrival: Arrival): Promise<void> {
     await arrival.connection.whenClosed();
@@ -150,3 +167,5 @@ class RelpServer implements RelpSource {
 }
 
 const log = openLog("relp");
+const serverClose = encodeFrame(0, "serverclose");
+const maxLeaving = 64;
