@@ -22,6 +22,8 @@ export class Reader {
   readonly events: FileEvent[] = [];
   /** Of every batch, in their order. */
   readonly positions: Position[] = [];
+  /** Records of every batch. */
+  readonly counts: number[] = [];
   position: Position | undefined;
   readonly source: Source;
   readonly #stop = new AbortController();
@@ -50,6 +52,7 @@ export class Reader {
       while (this.#held) await new Promise<void>((resolve) => this.#release = resolve);
       this.#release = undefined;
       this.positions.push(batch.position);
+      this.counts.push(batch.count);
       checkBatch(batch);
       for (let i = 0; i < batch.count; i++) this.records.push(recordText(batch, i));
       this.position = mergePosition(this.position, batch.position);

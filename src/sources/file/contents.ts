@@ -5,7 +5,7 @@
 import { dirname } from "node:path";
 import { fingerprintBytes } from "../../formats/fingerprint.ts";
 import { Departures, findOriginal, isDelivered, isFirmBasis, isSound, staysCopy } from "./copies.ts";
-import { encodeMark, fileKey, type FileMark, isContentOf, packingOf } from "./identity.ts";
+import { encodeMark, fileKey, type FileMark, isContentOf, isPlaceholder, packingOf } from "./identity.ts";
 import type { Ledger } from "./ledger.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -61,11 +61,20 @@ export class Contents {
     }
   }
 
+  /**
+   * Compares an open file with what the position knows of its inode, and with what was seen of it while it waited to be
+   * decided about: a content that is gone is looked for in copies, like one that was read.
+   */
+  recall(file: TailedFile, nowMs: number): void {
+    const mark = this.#ledger.known.get(file.key);
+    this.#ledger.known.delete(file.key);
+    if (mark !== undefined && !isPlaceholder(mark)) this.#resume(file, mark, nowMs);
+    else if (!file.verify()) this.replaced(file, nowMs);
+  }
+
   /** What an open file is that was not looked at yet. `startAtEnd`: it was there at the very first start. */
   decide(file: TailedFile, startAtEnd: boolean, nowMs: number): void {
     if (this.isHeld(file)) return;
-    const mark = this.#ledger.known.get(file.key);
-    if (mark !== undefined) return this.#resume(file, mark, nowMs);
     if (startAtEnd && !file.outside) {
       file.startAtEnd(file.look()?.size ?? 0);
       this.#ledger.change(file.key, encodeMark(file.mark));
@@ -90,15 +99,12 @@ export class Contents {
       file.waitingBytes = 0;
       return;
     }
-    // Saved before its first line is: with a later content of its path in the position and this one not, a start after a
-    // kill would not look for it again, should no pattern find it by then.
-    file.verify();
     this.#ledger.change(file.key, encodeMark(file.mark));
     this.#follow(file);
   }
 
+  /** Goes on, or leaves open what the present content is: earlier ones of the path may have to be found first. */
   #resume(file: TailedFile, mark: FileMark, nowMs: number): void {
-    this.#ledger.known.delete(file.key);
     if ((file.look()?.size ?? 0) >= mark.offset && isContentOf(mark, file.peek)) {
       file.resume(mark);
       return this.#follow(file);
@@ -125,6 +131,7 @@ export class Contents {
   #ignore(file: TailedFile, packing: string): void {
     file.state = "ignored";
     file.close();
+    this.#ledger.change(file.key, null);
     if (file.beside) this.#ledger.drop(file);
     else this.#ledger.say("compressed", "info", file.path, `"${file.path}" is a ${packing} archive: not shipped`);
   }

@@ -20,6 +20,11 @@ export interface FileMark {
   readonly inLine: boolean;
 }
 
+/** Whether a file was only found so far: nothing was decided about its content, and nothing of it was given out. */
+export function isPlaceholder({ offset, fingerprint }: FileMark): boolean {
+  return offset === 0 && fingerprint.length === 0;
+}
+
 /** Bytes before the offset that the marker covers. */
 export const markerBytes = 256;
 

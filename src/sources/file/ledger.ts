@@ -48,6 +48,17 @@ export class Ledger {
     this.#changes[key] = value;
   }
 
+  /** What is noted of a file and was not taken yet. */
+  noted(key: string): PositionValue | undefined {
+    return this.#changes[key];
+  }
+
+  /** Takes the last {@linkcode Ledger.change} of a file back: noted is again what {@linkcode Ledger.noted} gave before. */
+  takeBack(key: string, noted: PositionValue | undefined): void {
+    if (noted === undefined) delete this.#changes[key];
+    else this.#changes[key] = noted;
+  }
+
   /** What was noted since the last call. */
   takeChanges(): Position | undefined {
     if (Object.keys(this.#changes).length === 0) return undefined;

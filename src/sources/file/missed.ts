@@ -104,17 +104,20 @@ export class MissedContents {
 
   /**
    * To be called when what was found has been opened: searches that nothing disturbed are done with. `settle` is told of
-   * their paths at once: what is there now could be truncated before anything else happens.
+   * their paths at once: what is there now could be truncated before anything else happens. What it gives takes that back,
+   * should names have changed meanwhile: what was settled may be younger than a content that nobody saw.
    */
-  confirm(nowMs: number, settle: (path: string) => void): void {
+  confirm(nowMs: number, settle: (path: string) => () => void): void {
     for (const [path, search] of [...this.#searches]) {
       const { done, folder, restsSinceMs, untilMs } = search;
       search.done = false;
       const late = nowMs >= untilMs;
       if (!done || !late && !this.#surroundings.isAsOf(folder, restsSinceMs)) continue;
       this.#searches.delete(path);
-      settle(path);
-      if (!late && !this.#surroundings.isAsOf(folder, restsSinceMs)) this.#searches.set(path, search);
+      const takeBack = settle(path);
+      if (late || this.#surroundings.isAsOf(folder, restsSinceMs)) continue;
+      takeBack();
+      this.#searches.set(path, search);
     }
   }
 

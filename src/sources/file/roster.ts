@@ -16,13 +16,13 @@ import type { Position } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
 import { Contents } from "./contents.ts";
-import { fileKey } from "./identity.ts";
+import { encodeMark, fileKey, type FileMark, isPlaceholder } from "./identity.ts";
 import { Ledger } from "./ledger.ts";
 import { MissedContents } from "./missed.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
 import { programOf } from "./rotated_name.ts";
-import { Surroundings, timeOf } from "./surroundings.ts";
+import { holds, Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
 
 /** All files of one iteration. Close it to let go of their descriptors. */
@@ -115,7 +115,10 @@ export class Roster implements Disposable {
     try {
       if (!file.isOpen && !this.#openFiles.makeRoom(file, this.files.values(), nowMs)) return false;
       file.open();
-      if (file.state === "new" && !this.#isHeld(file)) this.contents.decide(file, this.#startAtEnd, nowMs);
+      if (file.state === "new") this.contents.recall(file, nowMs);
+      if (file.state === "new" && !this.#missed.isSearching(file.path)) {
+        this.contents.decide(file, this.#startAtEnd, nowMs);
+      }
     } catch (error) {
       this.fail(file, error, nowMs);
       return false;
@@ -125,14 +128,6 @@ export class Roster implements Disposable {
       file.trouble = undefined;
     }
     return file.isOpen;
-  }
-
-  /**
-   * Whether earlier contents of the path are still looked for. Until then nothing of the present one is to be saved: from
-   * what the position knows of the path follows what was missed, also after a crash.
-   */
-  #isHeld({ key, path }: TailedFile): boolean {
-    return this.#missed.isSearching(path) && !this.#ledger.known.has(key);
   }
 
   /** Puts a file that cannot be read aside for a while and says why, once. */
@@ -216,16 +211,31 @@ export class Roster implements Disposable {
     const { known } = this.#ledger;
     this.#missed.compare(found, this.files, known, nowMs);
     newcomers.push(...this.#searchKnown(places, nowMs).map((place) => ({ place, outside: true })));
-    // Known inodes first: what became of them decides what others are.
-    const isKnown = ({ place }: Newcomer): boolean => known.has(fileKey(place.info));
+    // Known contents first: what became of them decides what others are.
+    const isKnown = ({ place }: Newcomer): boolean => {
+      const mark = known.get(fileKey(place.info));
+      return mark !== undefined && !isPlaceholder(mark);
+    };
     const others = newcomers.filter((newcomer) => !isKnown(newcomer));
     this.#adoptAll(newcomers.filter(isKnown), nowMs);
     const missed = this.#missed.search(found, this.files, known, nowMs);
     this.#adoptAll([...others, ...missed.map((place) => ({ place, outside: true }))], nowMs);
-    this.#missed.confirm(nowMs, (path) => {
-      const file = this.at(path);
-      if (file?.state === "new") this.settle(file, nowMs);
-    });
+    this.#missed.confirm(nowMs, (path) => this.#settleAt(path, nowMs));
+  }
+
+  /** Decides what is at `path`; the result takes that back. */
+  #settleAt(path: string, nowMs: number): () => void {
+    const file = this.at(path);
+    if (file?.state !== "new") return () => {};
+    const { key } = file;
+    const noted = this.#ledger.noted(key);
+    const isKnown = this.#ledger.known.has(key);
+    this.settle(file, nowMs);
+    return () => {
+      if (isKnown || file.state !== "following" || file.offset > 0) return;
+      file.state = "new";
+      this.#ledger.takeBack(key, noted);
+    };
   }
 
   /** Oldest first. */
@@ -268,6 +278,8 @@ export class Roster implements Disposable {
     file.grewAtMs = nowMs;
     this.#ledger.files.set(key, file);
     this.#ledger.index(file);
+    // Saved before anything of a later content can be: whatever is decided, in whatever order, a start after a kill finds it.
+    if (!this.#ledger.known.has(key)) this.#ledger.change(key, encodeMark(file.mark));
     this.settle(file, nowMs);
   }
 
@@ -279,7 +291,8 @@ export class Roster implements Disposable {
       if (places.has(key) || this.#saidLost.has(key)) continue;
       const location = realPath(mark.path);
       const restsSinceMs = this.#surroundings.restsSince(dirname(location));
-      const path = this.#surroundings.locate(key, mark.path, location);
+      const located = this.#surroundings.locate(key, mark.path, location);
+      const path = located !== undefined && isPlaceOf(mark, located, location) ? located : undefined;
       const info = path === undefined ? undefined : statIfThere(path);
       if (path !== undefined && info !== undefined) {
         found.push({ path, info });
@@ -312,6 +325,11 @@ export class Roster implements Disposable {
 interface Newcomer {
   readonly place: FoundPath;
   readonly outside: boolean;
+}
+
+/** Whether a file at `path` may be the one of `mark`: its inode may have been used again, for anything. */
+function isPlaceOf(mark: FileMark, path: string, location: string): boolean {
+  return path === location || programOf(path) === programOf(mark.path) || !isPlaceholder(mark) && holds(path, mark);
 }
 
 /** Names that do not rest for so long are taken as they are. */

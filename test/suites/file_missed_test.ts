@@ -1,0 +1,80 @@
+/**
+ * What a kill at any moment may leave undone: of contents that a rotation put away, none may be forgotten because a later
+ * one of the same path was saved first. A folder whose time is in whole seconds stands for a rotation under way: its names
+ * do not rest for 2.5 s, and so long the reader is in doubt.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
+import { fileKey } from "../../src/sources/file/identity.ts";
+import { append, filesCase, lines, numbered, pauseMs, Reader, type ReaderOptions } from "../peers/file_reader.ts";
+
+function touch(folder: string): void {
+  const now = Math.floor(Date.now() / 1_000);
+  Deno.utimeSync(folder, now, now);
+}
+
+/** Moves `path` and its former contents on by one name. */
+function shift(path: string, count: number): void {
+  for (let i = count; i > 0; i--) Deno.renameSync(`${path}.${i}`, `${path}.${i + 1}`);
+}
+
+async function readFirst(folder: string, base: ReaderOptions, path: string): Promise<Position | undefined> {
+  append(path, lines(numbered(0, 10)));
+  const first = new Reader(folder, base);
+  await first.expect(numbered(0, 10));
+  return await first.stop();
+}
+
+filesCase("saves what it found before anything later of the same path", async (folder, base) => {
+  const path = join(folder, "a.log");
+  const from = await readFirst(folder, base, path);
+  Deno.renameSync(path, `${path}.1`);
+  append(path, lines(numbered(10, 20)));
+  touch(folder);
+  const second = new Reader(folder, { ...base, from });
+  await pauseMs(300); // it has found the file, and nothing is decided about it
+  shift(path, 1);
+  Deno.renameSync(path, `${path}.1`);
+  append(path, lines(numbered(20, 30)));
+  const present = fileKey(Deno.statSync(path));
+  await second.expectSet(numbered(10, 30));
+  await second.stop();
+  // The kill: after the first position that holds something of the present content.
+  const killed = second.positions.findIndex((position) => isDecided(position[present]));
+  const position = second.positions.slice(0, killed + 1).reduce(mergePosition, from!);
+  const third = new Reader(folder, { ...base, from: position });
+  const given = second.counts.slice(0, killed + 1).reduce((sum, count) => sum + count, 0);
+  await third.expectSet(second.records.slice(given));
+  await third.stop();
+});
+
+filesCase("gives nothing of a truncated file before what it missed of it is saved", async (folder, base) => {
+  const path = join(folder, "a.log");
+  const from = await readFirst(folder, base, path);
+  append(path, lines(["rest"])); // for which the first copy is found at once
+  for (const begin of [10, 20]) { // the content in between was begun and truncated while nobody watched
+    if (begin === 20) shift(path, 1);
+    Deno.copyFileSync(path, `${path}.1`);
+    Deno.truncateSync(path);
+    await pauseMs(20); // another modification time
+    append(path, lines(numbered(begin, begin + 10)));
+  }
+  const missed = fileKey(Deno.statSync(`${path}.1`));
+  const present = fileKey(Deno.statSync(path));
+  touch(folder);
+  const second = new Reader(folder, { ...base, from });
+  await second.expectSet(["rest", ...numbered(10, 30)]);
+  await second.stop();
+  const keys = second.positions.map((position) => [isDecided(position[present]), position[missed] !== undefined]);
+  const [first, saved] = [0, 1].map((i) => keys.findIndex((each) => each[i]));
+  assert.ok(
+    saved! >= 0 && saved! <= first!,
+    `the missed content is saved in batch ${saved}, the present one in ${first}`,
+  );
+});
+
+/** Whether a value of a position is about a content, not only about an inode that was found. */
+function isDecided(value: Position[string] | undefined): boolean {
+  return value !== undefined && !JSON.stringify(value).includes('"length":0');
+}
