@@ -7,10 +7,10 @@ import { CheckpointStore } from "../system/checkpoint_store.ts";
 import { lockFolder } from "../system/lock.ts";
 import { openLog } from "../system/log.ts";
 import { openServiceManager } from "../system/notify.ts";
-import { disposeAll, runEngine } from "./engine.ts";
+import { disposeAll, type EngineParts, runEngine } from "./engine.ts";
 import { EngineFeed } from "./feed.ts";
 import { type OpenStatus, StatusKeeper } from "./status_keeper.ts";
-import { needsState, openParts } from "./wiring.ts";
+import { needsState, openParts, type WiringOptions } from "./wiring.ts";
 
 /** What a service runs. */
 export interface ServiceOptions {
@@ -49,13 +49,12 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
     if (next === undefined) manager.ready();
     if (next !== undefined) rebuild.abort();
   });
+  const { version, once } = options;
+  const wiring = { version, once, checkpoints: state.checkpoints, feed };
+  let opened: AgentConfig | undefined;
   for (;;) {
-    const parts = await openParts(config, {
-      version: options.version,
-      checkpoints: state.checkpoints,
-      once: options.once,
-      feed,
-    });
+    const [used, parts] = await openOrGoBack(config, opened, wiring);
+    opened = config = used;
     await status.keep(config).catch(async (error) => {
       await disposeAll(parts);
       throw error;
@@ -72,19 +71,38 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
     );
     await keeping.catch(() => {});
     await keepingRules.catch(() => {});
-    const delivered = parts.sinks.reduce((sum, { health }) => sum + health.delivered, 0);
-    const aside = parts.sinks.reduce((sum, { health }) => sum + health.rejected + health.abandoned, 0);
-    log.info(
-      `stopped: ${delivered} records delivered${aside > 0 ? `, ${aside} kept among the dead letters` : ""}${
-        unconfirmed > 0 ? `, ${unconfirmed} read and not confirmed: they are sent again at the next start` : ""
-      }`,
-    );
+    sayWhatWasDone(parts, unconfirmed);
     if (stop.aborted || next === undefined) return;
     log.info("going on with the new configuration");
     config = next;
     next = undefined;
     rebuild = new AbortController();
   }
+}
+
+/** Opens what `config` names; when that fails after a reload, what ran `before` is opened again. @throws when nothing can be */
+async function openOrGoBack(
+  config: AgentConfig,
+  before: AgentConfig | undefined,
+  wiring: WiringOptions,
+): Promise<[used: AgentConfig, parts: EngineParts]> {
+  try {
+    return [config, await openParts(config, wiring)];
+  } catch (error) {
+    if (before === undefined) throw error;
+    log.error(`the new configuration cannot be used and the old one goes on:\n${errorText(error)}`);
+    return [before, await openParts(before, wiring)];
+  }
+}
+
+function sayWhatWasDone({ sinks }: EngineParts, unconfirmed: number): void {
+  const delivered = sinks.reduce((sum, { health }) => sum + health.delivered, 0);
+  const aside = sinks.reduce((sum, { health }) => sum + health.rejected + health.abandoned, 0);
+  log.info(
+    `stopped: ${delivered} records delivered${aside > 0 ? `, ${aside} kept among the dead letters` : ""}${
+      unconfirmed > 0 ? `, ${unconfirmed} read and not confirmed: they are sent again at the next start` : ""
+    }`,
+  );
 }
 
 interface State extends AsyncDisposable {

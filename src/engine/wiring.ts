@@ -31,6 +31,7 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
   const rules = openRules(config);
   const sinks: SinkPart[] = [];
   const sources: Source[] = [];
+  let spool: Spool | undefined;
   try {
     for (const [name, sink] of Object.entries(config.sinks)) {
       // Where the agent gets its certificate itself, the first one may still be to come.
@@ -42,13 +43,13 @@ export async function openParts(config: AgentConfig, options: WiringOptions): Pr
     for (const [name, source] of Object.entries(config.sources)) {
       sources.push(await openSource(name, source, config, options));
     }
+    // What can neither be read again nor has a peer that repeats is kept here.
+    if (sources.some(needsSpool)) spool = await openConfiguredSpool(config);
   } catch (error) {
     for (const source of sources) await source[Symbol.asyncDispose]?.();
     for (const { sink } of sinks) await sink[Symbol.asyncDispose]();
     throw error;
   }
-  // What can neither be read again nor has a peer that repeats is kept here.
-  const spool = sources.some(needsSpool) ? await openConfiguredSpool(config) : undefined;
   const { checkpoints, once, feed } = options;
   const parts = { sources, sinks, ...(spool === undefined ? {} : { spool }) };
   feed.attach(config, parts);

@@ -183,6 +183,30 @@ Deno.test("agent ship takes a new configuration at SIGHUP, and refuses a bad one
   });
 });
 
+Deno.test("agent ship goes on with the old configuration at SIGHUP when the new one names what cannot be opened", async () => {
+  await withLines(100, async (run, include, folder) => {
+    await using server = startScriptServer((peer) => peer.serve());
+    await using shipper = startShipper({ include, port: server.port });
+    const { program } = shipper;
+    await program.waitUntil(() => server.messages.length === 100, "100 lines");
+
+    const { options } = shipper;
+    shipper.options = { ...options, sink: { tls: { ca: join(folder, "missing.crt") } } };
+    shipper.writeConfig();
+    program.signal("SIGHUP");
+    await program.waitForOutput(/cannot be used and the old one goes on/);
+    writeNumberedLines(include, run, 100, 200);
+    await program.waitUntil(() => server.messages.length === 200, "100 more with the old configuration");
+
+    shipper.options = options;
+    shipper.writeConfig();
+    program.signal("SIGHUP");
+    await program.waitUntil(() => program.stderr.split("running: from").length === 4, "a third engine");
+    Deno.writeTextFileSync(join(folder, "got"), server.messages.map((text) => text + "\n").join(""));
+    deepStrictEqual(judgeLines(join(folder, "got"), run, 200), perfect(200));
+  });
+});
+
 for (const library of ["gnutls", "openssl"] as const) {
   for (
     const [what, reason] of [
