@@ -1,6 +1,7 @@
 /** `agent check --from-rsyslog`: what it prints is a configuration that the agent takes, and that does what rsyslog's did. */
 import { deepStrictEqual, match, ok } from "node:assert/strict";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { agentCommand } from "../peers/agent.ts";
 import { runProgram } from "../peers/process.ts";
 import { startRelpServer } from "../peers/rsyslog.ts";
@@ -62,4 +63,20 @@ Deno.test("a configuration that forwards nothing is refused with what was looked
   } finally {
     Deno.removeSync(path);
   }
+});
+
+Deno.test("the configuration that Gardener renders for a node is translated whole, with the names of its cluster", async () => {
+  const path = fileURLToPath(new URL("../data/gardener/60-audit.conf", import.meta.url));
+  const { stdout, stderr } = await translated(path);
+  for (
+    const wanted of [
+      "metadata:\n  project: foo\n  shoot: bar\n  uid: 6f9d\n",
+      "listen: unix:/run/systemd/journal/syslog",
+      "template: gardener",
+      "resumeRetryCount: 10",
+      "  - programs:\n      - kubelet\n    message:\n      regex: foo\\d+\n      exclude: bar\n",
+      "permittedPeer:\n        - rsyslog-server\n",
+    ]
+  ) ok(stdout.includes(wanted), `${wanted}\n${stdout}`);
+  deepStrictEqual(stderr.trim().split("\n").length, 2, stderr); // omprog and impstats: said, not passed over
 });

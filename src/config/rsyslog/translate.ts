@@ -96,6 +96,7 @@ class ConfigReader {
     if (statement.word === "action") return this.#deliver([{}], [{ ...statement, line }]);
     if (statement.word === "global") return this.#global(statement);
     if (statement.word === "template") {
+      this.#gardenerNames(statement);
       return; // said where an action uses one that is not known
     }
     if (statement.word === "module" || statement.word === "input") {
@@ -105,6 +106,16 @@ class ConfigReader {
     }
     if (statement.word === "main_queue") return this.#out.note(line, "main_queue: see the key spool");
     this.#out.note(line, `${statement.word}(…) has no counterpart and is left out`);
+  }
+
+  /** Gardener's template holds project, shoot and uid as constants; our template `gardener` takes them from the metadata. */
+  #gardenerNames({ parameters, body }: ObjectStatement): void {
+    if (parameters.get("name")?.[0]?.toLowerCase() !== "syslogforwardertemplate") return;
+    const constants = body.flatMap((one) =>
+      one.kind === "object" && one.word === "constant" ? [one.parameters.get("value")?.[0]?.trim() ?? ""] : []
+    ).filter((value) => value !== "");
+    const [project, shoot, uid, other] = constants;
+    if (uid !== undefined && other === undefined) this.#out.metadata = { project, shoot, uid };
   }
 
   #global({ parameters }: ObjectStatement): void {
@@ -226,8 +237,9 @@ class ConfigReader {
   }
 
   #document(): Part {
-    const { sources, rules, sinks, spoolBytes } = this.#out;
+    const { sources, rules, sinks, spoolBytes, metadata } = this.#out;
     return {
+      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
       sources,
       ...(rules.length === 0 ? {} : { rules }),
       sinks,

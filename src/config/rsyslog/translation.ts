@@ -16,6 +16,8 @@ export class Translation {
   readonly sinks: Record<string, Part> = {};
   readonly rules: Part[] = [];
   readonly notes: Note[] = [];
+  /** Names of the cluster that Gardener's template writes into every record. */
+  metadata: Part = {};
   /** Largest disk space of a queue, bytes. */
   spoolBytes: number | undefined;
   /** File that is being read. */
