@@ -65,6 +65,12 @@ export function parseWebhookAddress(text: string): HostPort | { readonly path: s
   return socket === null ? parseHostPort(text) : { path: parseSocketPath(socket[1]!) };
 }
 
+/** Where the forward protocol is spoken: `host:port`, `host` or `unix:PATH`. @throws with what is wrong and what is allowed */
+export function parseForwardAddress(text: string): HostPort | { readonly path: string } {
+  const socket = /^unix:(.*)$/s.exec(text);
+  return socket === null ? parseHostPort(text, defaultPorts.forward) : { path: parseSocketPath(socket[1]!) };
+}
+
 /** The path of a Unix socket. @throws when it is not absolute or longer than the kernel takes (unix(7): 107 bytes) */
 export function parseSocketPath(path: string): string {
   if (!path.startsWith("/")) throw new Error(`"${path}" is not the path of a socket; it begins with "/"`);

@@ -36,6 +36,9 @@ export const natsDefaults = { consumer: "agent", ackWaitMs: 30_000, timeoutMs: 1
 /** Keys of the `webhook` source. A body of 1 MiB is some thousand records. */
 export const webhookDefaults = { path: "/", maxBodyBytes: 1 * mib, maxConnections: 256 } as const;
 
+/** Keys of the `forward` source. Fluentd's chunks have 8 MiB in memory, Fluent Bit's about 2 MiB. */
+export const forwardDefaults = { maxMessageBytes: 16 * mib, idleTimeoutMs: 600 * second } as const;
+
 /** Connections at once of the sources that take streams: a fleet. */
 export const defaultMaxConnections = 2_000;
 
@@ -149,4 +152,5 @@ export const defaultPorts = {
   streamTls: 19_612,
   status: 7_514,
   nats: 4_222,
+  forward: 24_224,
 } as const;

@@ -15,7 +15,7 @@ import type {
   SyslogSinkConfig,
   TlsConfig,
 } from "./config.ts";
-import { parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
+import { parseForwardAddress, parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
 import {
   auditPriority,
   defaultMaxConnections,
@@ -25,6 +25,7 @@ import {
   defaults,
   fileSinkDefaults,
   fileSourceDefaults,
+  forwardDefaults,
   kubernetesAuditDefaults,
   natsDefaults,
   networkSinkDefaults,
@@ -83,8 +84,8 @@ export function parseTo(url: string, tls: QuickTls = {}): SinkConfig {
 
 /**
  * The source that a `--listen` names: `relp://host:2514`, `relps://`, `tls://host:19612` (plain lines), `tcp://`,
- * `syslog+tls://host:6514`, `syslog+tcp://`, `syslog+udp://`, `syslog:unix:/dev/log`. With a CA, clients must show a
- * certificate.
+ * `syslog+tls://host:6514`, `syslog+tcp://`, `syslog+udp://`, `syslog:unix:/dev/log`, `forward://host:24224`,
+ * `forward+tls://`. With a CA, clients must show a certificate.
  */
 export function parseListen(url: string, tls: QuickTls = {}): SourceConfig {
   const { kind, rest } = splitSpec("--listen", url, quickListeners);
@@ -292,6 +293,16 @@ function listenerOf(kind: (typeof quickListeners)[number], rest: string, tls: Qu
       const lines = { listen, maxLineBytes, maxConnections: defaultMaxConnections, priority: defaultPriority };
       return { type: kind, ...lines, ...(kind === "tls" ? { tls: serverTlsOf(tls) } : {}) };
     }
+    case "forward":
+    case "forward+tls":
+      return {
+        type: "forward",
+        listen: parseForwardAddress(withoutSlashes(rest)),
+        ...forwardDefaults,
+        maxConnections: defaultMaxConnections,
+        priority: defaultPriority,
+        ...(kind === "forward+tls" ? { tls: serverTlsOf(tls) } : {}),
+      };
     case "relp":
     case "relps": {
       const listen = parseHostPort(withoutSlashes(rest), defaultPorts[kind]);

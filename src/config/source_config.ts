@@ -11,6 +11,7 @@ export type SourceConfig =
   | LinesSourceConfig
   | RelpSourceConfig
   | WebhookSourceConfig
+  | ForwardSourceConfig
   | NatsSourceConfig
   | JournalSourceConfig
   | AuditSourceConfig
@@ -149,6 +150,19 @@ export interface RelpSourceConfig {
   readonly maxDataBytes: number;
   readonly oversizeMode: "truncate" | "abort" | "accept";
   readonly maxSessions: number;
+  /** 0: never. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A server for the protocol of Fluentd and Fluent Bit. */
+export interface ForwardSourceConfig extends RecordConfig {
+  readonly type: "forward";
+  readonly listen: HostPort | { readonly path: string };
+  /** File with the keys that clients prove to hold. */
+  readonly sharedKeyFile?: string;
+  readonly tls?: TlsConfig;
+  readonly maxMessageBytes: number;
+  readonly maxConnections: number;
   /** 0: never. */
   readonly idleTimeoutMs: number;
 }

@@ -13,6 +13,7 @@ import type {
   TapSourceConfig,
 } from "./config.ts";
 import { defaults, fileSourceDefaults, sourceDefaults } from "./defaults.ts";
+import { forwardSchema } from "./forward.ts";
 import { relpSchema, syslogSchema, tcpSchema, tlsSchema } from "./listening_sources.ts";
 import { natsSourceSchema } from "./nats.ts";
 import { typedParts } from "./parts.ts";
@@ -187,6 +188,7 @@ export const sourcesSchema: z.ZodType<Record<string, SourceConfig>, unknown> = t
     tlsSchema,
     relpSchema,
     webhookSchema,
+    forwardSchema,
     kubernetesAuditSchema,
     natsSourceSchema(networkKeys),
   ],

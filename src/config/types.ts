@@ -14,6 +14,7 @@ export const sourceTypes = [
   "tls",
   "relp",
   "webhook",
+  "forward",
   "kubernetesAudit",
   "nats",
 ] as const satisfies readonly SourceConfig["type"][];
@@ -56,6 +57,8 @@ export const quickListeners = [
   "syslog+tcp",
   "syslog+udp",
   "syslog",
+  "forward",
+  "forward+tls",
 ] as const;
 
 /** What `--to` may begin with. */

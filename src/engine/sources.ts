@@ -3,6 +3,7 @@ import type {
   AgentConfig,
   AuditSourceConfig,
   FileSourceConfig,
+  ForwardSourceConfig,
   KernelSourceConfig,
   KubernetesAuditSourceConfig,
   LinesSourceConfig,
@@ -52,6 +53,8 @@ export async function openSource(
     }
     case "webhook":
       return await openWebhook(id, config, hostname);
+    case "forward":
+      return await openForward(id, config, hostname);
     case "syslog":
       return await openSyslog(id, config, hostname);
     case "tcp":
@@ -76,6 +79,13 @@ async function openWebhook(id: string, config: WebhookSourceConfig, hostname: st
   const { openWebhookSource } = await import("../sources/webhook/source.ts");
   const source = await openWebhookSource({ id, hostname, ...config, program: config.program ?? "webhook" });
   openLog("webhook").info(`listening on ${source.address}${config.tls === undefined ? "" : " (TLS)"}`);
+  return source;
+}
+
+async function openForward(id: string, config: ForwardSourceConfig, hostname: string): Promise<Source> {
+  const { openForwardSource } = await import("../sources/forward/source.ts");
+  const source = await openForwardSource({ id, hostname, ...config });
+  openLog("forward").info(`listening on ${source.address}${config.tls === undefined ? "" : " (TLS)"}`);
   return source;
 }
 

@@ -24,6 +24,11 @@ export class ByteWriter {
     this.#length = 0;
   }
 
+  /** Forgets what was appended after the first `length` bytes; 0 ≤ length ≤ what is there. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   /** Appends `bytes[start..end)`. */
   append(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
     this.#reserve(end - start);

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type {
   AgentConfig,
   FileSourceConfig,
+  ForwardSourceConfig,
   HostPort,
   KubernetesAuditSourceConfig,
   SourceConfig,
@@ -11,6 +12,7 @@ import type {
 } from "../../config/config.ts";
 import { errorText } from "../../pipeline/errors.ts";
 import { Discovery } from "../../sources/file/discovery.ts";
+import { readSharedKeys } from "../../sources/forward/shared_key.ts";
 import { isLocal } from "../../sources/webhook/access.ts";
 import { TokenFile } from "../../system/token_file.ts";
 import { formatAddress } from "../../tls/dial.ts";
@@ -52,6 +54,8 @@ function checkSource(subject: string, source: SourceConfig): readonly Finding[] 
     case "webhook":
       if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
       return [checkPort(subject, source.listen, "tcp"), ...checkCallers(subject, source)];
+    case "forward":
+      return checkForward(subject, source);
     case "syslog":
       if ("path" in source.listen) return [checkSocket(subject, source.listen.path)];
       return [
@@ -75,6 +79,25 @@ function checkStrangers(subject: string, { tls }: { readonly tls?: TlsConfig }):
   return [
     warning(`${subject}.tls.ca`, "missing: clients are not asked for a certificate", "name the CA that signs them"),
   ];
+}
+
+/** Whether the forward protocol can be served, and whether clients show who they are. */
+function checkForward(subject: string, { listen, tls, sharedKeyFile }: ForwardSourceConfig): readonly Finding[] {
+  const key = sharedKeyFile === undefined ? [] : [checkSharedKey(`${subject}.sharedKeyFile`, sharedKeyFile)];
+  if ("path" in listen) return [checkSocket(subject, listen.path), ...key];
+  const findings = [checkPort(subject, listen, "tcp"), ...key];
+  if (isLocal(listen) || sharedKeyFile !== undefined || tls?.ca !== undefined) return findings;
+  const advice = "set sharedKeyFile or tls.ca, unless the network keeps others out";
+  return [...findings, warning(subject, "anybody who reaches it can send", advice)];
+}
+
+function checkSharedKey(subject: string, path: string): Finding {
+  try {
+    readSharedKeys(path);
+    return fine(subject, `"${path}" can be used`);
+  } catch (error) {
+    return broken(subject, errorText(error), "make it with mode 0600");
+  }
 }
 
 /** Who may push to a webhook. */
