@@ -74,6 +74,20 @@ filesCase("gives nothing of a truncated file before what it missed of it is save
   );
 });
 
+filesCase("finds what was missed when the content that was read last is compressed by then", async (folder, base) => {
+  const path = join(folder, "a.log");
+  await Deno.writeTextFile(`${path}.3`, lines(["older than we are"]));
+  await pauseMs(50); // another modification time
+  const from = await readFirst(folder, base, path);
+  Deno.removeSync(path); // to a.log.2.gz, which is nothing to read
+  await pauseMs(20);
+  append(`${path}.1`, lines(numbered(10, 20)));
+  append(path, lines(numbered(20, 30)));
+  const second = new Reader(folder, { ...base, from });
+  await second.expectSet(numbered(10, 30));
+  await second.stop();
+});
+
 /** Whether a value of a position is about a content, not only about an inode that was found. */
 function isDecided(value: Position[string] | undefined): boolean {
   return value !== undefined && !JSON.stringify(value).includes('"length":0');

@@ -18,6 +18,8 @@ export interface FileMark {
   readonly marker: number;
   /** The offset is within a line whose rest is to be passed over. */
   readonly inLine: boolean;
+  /** When the file was last written to before what was read of it; milliseconds since 1970. Missing where nobody looked. */
+  readonly writtenMs?: number;
 }
 
 /** Whether a file was only found so far: nothing was decided about its content, and nothing of it was given out. */
@@ -38,20 +40,21 @@ export function fileKey(info: { readonly dev: number; readonly ino: number | nul
 
 /** The mark as JSON. */
 export function encodeMark(mark: FileMark): PositionValue {
-  const { path, offset, generation, fingerprint, marker, inLine } = mark;
+  const { path, offset, generation, fingerprint, marker, inLine, writtenMs } = mark;
   const value = { path, offset, generation, fingerprint: { ...fingerprint }, marker };
-  return inLine ? { ...value, inLine } : value;
+  return { ...value, ...(writtenMs === undefined ? {} : { writtenMs }), ...(inLine ? { inLine } : {}) };
 }
 
 /** The inverse of {@linkcode encodeMark}; undefined for anything else, so that a damaged position costs one file only. */
 export function decodeMark(value: PositionValue | undefined): FileMark | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const { path, offset, generation, fingerprint, marker, inLine } = value as Record<string, PositionValue>;
+  const { path, offset, generation, fingerprint, marker, inLine, writtenMs } = value as Record<string, PositionValue>;
   if (typeof path !== "string" || !isCount(offset) || !isCount(generation) || !isCount(marker)) return undefined;
   if (typeof fingerprint !== "object" || fingerprint === null) return undefined;
   const { length, hash } = fingerprint as Record<string, PositionValue>;
   if (!isCount(length) || length > fingerprintBytes || !isCount(hash)) return undefined;
-  return { path, offset, generation, fingerprint: { length, hash }, marker, inLine: inLine === true };
+  const mark = { path, offset, generation, fingerprint: { length, hash }, marker, inLine: inLine === true };
+  return isCount(writtenMs) ? { ...mark, writtenMs } : mark;
 }
 
 /** Hash of the bytes before `offset`. Undefined where the file is shorter than that. */

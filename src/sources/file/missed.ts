@@ -140,14 +140,18 @@ export class MissedContents {
 
   /**
    * When the youngest content that was being read from `path` at the last stop was last written to, wherever it is now;
-   * undefined when it is still at `path`, or nowhere. Several may not have been done with at a kill, and what is older than
+   * where it is gone (compressed, removed), at least when it was read; undefined when it is still at `path`. Several may not have been done with at a kill, and what is older than
    * the youngest of them was not missed. An inode proves nothing: it may have been truncated, or be another file's by now.
    */
   #youngest(key: string | undefined, marks: ReadonlyMap<string, FileMark>): number | undefined {
     let youngestMs: number | undefined;
     for (const [other, mark] of marks) {
       const place = this.#surroundings.placeOf(other, mark);
-      if (place === undefined) continue;
+      if (place === undefined && mark.writtenMs === undefined) continue;
+      if (place === undefined) {
+        youngestMs = Math.max(youngestMs ?? 0, mark.writtenMs!);
+        continue;
+      }
       if (other === key && fileKey(place.info) === key) return undefined;
       youngestMs = Math.max(youngestMs ?? 0, timeOf(place.info));
     }

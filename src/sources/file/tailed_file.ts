@@ -91,7 +91,13 @@ export class TailedFile {
       fingerprint: this.#fingerprint,
       marker: this.#marker,
       inLine: this.#inLine,
+      ...this.#written,
     };
+  }
+
+  /** For the mark, which may be all that is known when the file is gone. */
+  get #written(): { readonly writtenMs: number } | undefined {
+    return this.seenMtimeMs < 0 ? undefined : { writtenMs: this.seenMtimeMs };
   }
 
   /** Goes on at `mark`, whose content was compared with this file's. */
@@ -214,6 +220,7 @@ export class TailedFile {
         : this.#fingerprint,
       marker: hash53(block.bytes, at - Math.min(markerBytes, offset), at),
       inLine,
+      ...this.#written,
     };
   }
 
