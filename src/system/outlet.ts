@@ -24,6 +24,8 @@ export interface OutletSinkOptions {
   readonly id: string;
   /** Records per batch. */
   readonly batchRecords: number;
+  /** Bytes in flight that suit the way out; undefined: the engine's own figure. */
+  readonly flightBytes?: number;
   /** Opens a way out; called again after each break. */
   open(signal: AbortSignal): Promise<Outlet>;
   /** Whether a better way out than the open one is there; it is taken when all that was written is settled. */
@@ -44,6 +46,7 @@ export function openOutletSink(options: OutletSinkOptions): Sink {
 class OutletSink implements Sink {
   readonly id: string;
   readonly batchRecords: number;
+  readonly flightBytes?: number;
   readonly #options: OutletSinkOptions;
   #outlet: Outlet | undefined;
   /** Batches are written one after the other, in the order of the calls. */
@@ -54,6 +57,7 @@ class OutletSink implements Sink {
   constructor(options: OutletSinkOptions) {
     this.id = options.id;
     this.batchRecords = options.batchRecords;
+    if (options.flightBytes !== undefined) this.flightBytes = options.flightBytes;
     this.#options = options;
   }
 

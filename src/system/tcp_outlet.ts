@@ -193,7 +193,7 @@ const established = 1;
 const minLookDelayMs = 2;
 const maxLookDelayMs = 200;
 /** A quarter of what a pump has in flight. */
-const pressureBytes = 256 * 1024;
+const pressureBytes = 512 * 1024;
 /** Plain bytes that a TLS library may hold although it took them; it holds them only while the kernel's buffer is full. */
 const tlsBufferBytes = 256 * 1024;
 /** A server of TLS 1.3 refuses a client's certificate after the client is done: the alert needs a round trip. */

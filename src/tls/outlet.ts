@@ -15,7 +15,7 @@ export interface StreamTargetsOptions extends TargetsOptions {
 /** The part of an outlet sink that opens ways out and knows which server to use. Disposed by the sink. */
 export function streamTargets(
   options: StreamTargetsOptions,
-): Required<Pick<OutletSinkOptions, "open" | "outdated" | "failed" | "dispose">> {
+): Required<Pick<OutletSinkOptions, "flightBytes" | "open" | "outdated" | "failed" | "dispose">> {
   const { tls, transport, timeoutMs, ...rest } = options;
   const secured = transport === "tls";
   if (secured && tls === undefined) {
@@ -23,9 +23,16 @@ export function streamTargets(
   }
   const targets = new Targets(secured && tls !== undefined ? { ...rest, tls } : rest);
   return {
+    flightBytes,
     open: async (signal): Promise<Outlet> => new TcpOutlet(await targets.dial(signal), { secured, timeoutMs }),
     outdated: () => targets.preferredIsBack(),
     failed: (error) => targets.failed(error instanceof SilenceError ? timeoutMs : 0),
     dispose: () => targets[Symbol.dispose](),
   };
 }
+
+/**
+ * A look at the kernel's table takes milliseconds, and comes some 25 ms after the one before it: less in flight would
+ * have fast links wait for it.
+ */
+const flightBytes = 2 * 1024 * 1024;

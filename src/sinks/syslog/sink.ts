@@ -37,7 +37,7 @@ export function openSyslogSink(options: SyslogSinkOptions): Sink {
       write: (batch, outlet) => writeDatagrams(batch, prefix, outlet, options),
     });
   }
-  const buffer = new LineBuffer(128 * 1024);
+  const buffer = new LineBuffer(bufferBytes);
   return openOutletSink({
     id,
     batchRecords: 1_024,
@@ -92,3 +92,5 @@ function cutText(bytes: Uint8Array, sizeBytes: number): Uint8Array {
 
 /** RFC 5426 section 3.2 asks receivers to take 2,048; rsyslog and syslog-ng take 8 KiB. */
 const defaultDatagramBytes = 8_192;
+/** A batch of 128 KiB with its headers, in one write. */
+const bufferBytes = 192 * 1024;
