@@ -1,5 +1,5 @@
 /** The arrows of src/README.md: over the real module graph, and over planted breaches that must be found. */
-import { deepEqual, match } from "node:assert/strict";
+import { deepEqual, match, ok } from "node:assert/strict";
 import { layerBreaches, projectRoot } from "../scripts/graph.ts";
 import { breachesOfGraph, breachesOfText, edgesOf } from "../scripts/layers.ts";
 
@@ -66,3 +66,20 @@ Deno.test("edgesOf() tells types, code and import() apart", () => {
     { from: "src/a.ts", to: "npm:zod@4", typeOnly: false, dynamic: true },
   ]);
 });
+
+Deno.test("src/README.md names files that exist", () => {
+  const text = Deno.readTextFileSync(`${projectRoot}/src/README.md`);
+  const named = [...text.matchAll(/`((?:[a-z0-9_]+\/)+[a-z0-9_]+\.ts)`/g)].map(([, path]) => path!);
+  ok(named.length > 40, `${named.length} names`);
+  const isThere = (path: string): boolean =>
+    ["src", "src/dump", "."].some((at) => exists(`${projectRoot}/${at}/${path}`));
+  deepEqual(named.filter((path) => !isThere(path)), []);
+});
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
