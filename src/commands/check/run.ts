@@ -4,6 +4,7 @@ import { errorText } from "../../pipeline/errors.ts";
 import { compileRules } from "../../rules/rule_set.ts";
 import { runRuleTests } from "../../rules/rule_tests.ts";
 import { warningOfAccess } from "../../status/server/access.ts";
+import { checkAuditRules } from "./audit_rules.ts";
 import { checkCredentials } from "./credentials.ts";
 import { broken, type Finding, fine, warning } from "./finding.ts";
 import { checkMachine } from "./machine.ts";
@@ -22,6 +23,7 @@ export async function findAll(config: AgentConfig, path: string, signal: AbortSi
     ...checkStatus(config),
     ...checkSources(config),
     ...checkTests(config),
+    ...await checkAuditRules(config),
     ...credentials,
     // A sink whose own certificate cannot be used is not reachable either: that is one mistake, not two.
     ...(await sinks).filter(({ severity, subject }) => severity === "ok" || !unusable.includes(`${subject}.tls`)),
