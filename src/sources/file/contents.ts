@@ -171,8 +171,9 @@ export class Contents {
         if (!isSound(original)) this.replaced(original, nowMs); // considers us again
         return;
       }
-      if (file.beside) this.#ledger.drop(file); // a copy that somebody made beside the patterns
-      else this.#follow(file);
+      if (!file.beside) return this.#follow(file);
+      this.#ledger.drop(file); // a copy that somebody made beside the patterns
+      this.#ledger.change(file.key, null);
     } catch (error) {
       this.#fail(file, error, nowMs);
     }

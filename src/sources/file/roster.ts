@@ -14,16 +14,17 @@
 import { dirname } from "node:path";
 import type { Position } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
-import { Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
+import { Discovery, type FoundPath, realPath } from "./discovery.ts";
 import { Contents } from "./contents.ts";
-import { encodeMark, fileKey, type FileMark, isPlaceholder } from "./identity.ts";
+import { encodeMark, fileKey, isPlaceholder } from "./identity.ts";
 import { Ledger } from "./ledger.ts";
 import { MissedContents } from "./missed.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
 import { programOf } from "./rotated_name.ts";
-import { holds, Surroundings, timeOf } from "./surroundings.ts";
+import { Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
+import { UnclaimedPositions } from "./unclaimed.ts";
 
 /** All files of one iteration. Close it to let go of their descriptors. */
 export class Roster implements Disposable {
@@ -36,12 +37,11 @@ export class Roster implements Disposable {
   readonly #ledger: Ledger;
   readonly #surroundings: Surroundings;
   readonly #missed: MissedContents;
-  readonly #saidLost = new Set<string>();
+  readonly #unclaimed: UnclaimedPositions;
   readonly #saidFolders = new Set<string>();
   readonly #startedMs: number;
   readonly #openFiles: OpenFiles;
   #startAtEnd: boolean;
-  #searchingKnown = false;
   #folders: Set<string> | undefined;
 
   /** @throws when a pattern cannot be read */
@@ -58,6 +58,9 @@ export class Roster implements Disposable {
     this.files = this.#ledger.files;
     const fail = (file: TailedFile, error: unknown, atMs: number): void => this.fail(file, error, atMs);
     this.contents = new Contents(this.#ledger, this.#surroundings, options, tuning, fail);
+    this.#unclaimed = new UnclaimedPositions(this.#ledger, this.#surroundings, (key, mark) => {
+      this.contents.depart(key, mark, nowMs + tuning.forgetMs);
+    }, nowMs + searchPatienceMs);
     // Without this, a first run that finds no file would be forgotten, and the next one be the first again.
     if (this.#startAtEnd) this.#ledger.change("started", true);
   }
@@ -74,7 +77,7 @@ export class Roster implements Disposable {
 
   /** Whether something is looked for that a rotation under way may hide: to be looked for again soon. */
   get searching(): boolean {
-    return this.#missed.searching || this.contents.searching || this.#searchingKnown;
+    return this.#missed.searching || this.contents.searching || this.#unclaimed.searching;
   }
 
   /** Folders worth watching: those of the patterns, and those that links and rotated files lead to. */
@@ -210,7 +213,7 @@ export class Roster implements Disposable {
     for (const file of [...this.files.values()]) if (!places.has(file.key) && !file.outside) this.#leave(file, nowMs);
     const { known } = this.#ledger;
     this.#missed.compare(found, this.files, known, nowMs);
-    newcomers.push(...this.#searchKnown(places, nowMs).map((place) => ({ place, outside: true })));
+    newcomers.push(...this.#unclaimed.search(places, nowMs).map((place) => ({ place, outside: true })));
     // Known contents first: what became of them decides what others are.
     const isKnown = ({ place }: Newcomer): boolean => {
       const mark = known.get(fileKey(place.info));
@@ -283,37 +286,6 @@ export class Roster implements Disposable {
     this.settle(file, nowMs);
   }
 
-  /** Files of the position that no pattern finds: rotated out of the patterns while nobody watched. */
-  #searchKnown(places: ReadonlyMap<string, unknown>, nowMs: number): readonly FoundPath[] {
-    const found: FoundPath[] = [];
-    this.#searchingKnown = false;
-    for (const [key, mark] of this.#ledger.known) {
-      if (places.has(key) || this.#saidLost.has(key)) continue;
-      const location = realPath(mark.path);
-      const restsSinceMs = this.#surroundings.restsSince(dirname(location));
-      const located = this.#surroundings.locate(key, mark.path, location);
-      const path = located !== undefined && isPlaceOf(mark, located, location) ? located : undefined;
-      const info = path === undefined ? undefined : statIfThere(path);
-      if (path !== undefined && info !== undefined) {
-        found.push({ path, info });
-        continue;
-      }
-      if (!this.#surroundings.isAsOf(dirname(location), restsSinceMs) && nowMs < this.#startedMs + searchPatienceMs) {
-        this.#searchingKnown = true; // a rotation may have moved it past us, name by name
-        continue;
-      }
-      this.#saidLost.add(key);
-      this.contents.depart(key, mark, this.#startedMs + this.#tuning.forgetMs);
-      this.#ledger.say(
-        "lost",
-        "info",
-        mark.path,
-        `"${mark.path}" as it was at the last run is gone: lines after its offset ${mark.offset}, if any, are out of reach`,
-      );
-    }
-    return found;
-  }
-
   /** Something else is at the place of `file`, or nothing. */
   #lose(file: TailedFile): void {
     if (file.state === "new") this.#ledger.drop(file); // the next look at the folders finds it where it is then
@@ -325,11 +297,6 @@ export class Roster implements Disposable {
 interface Newcomer {
   readonly place: FoundPath;
   readonly outside: boolean;
-}
-
-/** Whether a file at `path` may be the one of `mark`: its inode may have been used again, for anything. */
-function isPlaceOf(mark: FileMark, path: string, location: string): boolean {
-  return path === location || programOf(path) === programOf(mark.path) || !isPlaceholder(mark) && holds(path, mark);
 }
 
 /** Names that do not rest for so long are taken as they are. */

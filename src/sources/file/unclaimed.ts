@@ -1,0 +1,74 @@
+/** Positions of files that no pattern finds: rotated out of the patterns while nobody watched, or gone. */
+import { dirname } from "node:path";
+import { type FoundPath, realPath, statIfThere } from "./discovery.ts";
+import { type FileMark, isPlaceholder } from "./identity.ts";
+import type { Ledger } from "./ledger.ts";
+import { programOf } from "./rotated_name.ts";
+import { holds, type Surroundings } from "./surroundings.ts";
+
+/** Looks for the files of one ledger's positions. */
+export class UnclaimedPositions {
+  readonly #ledger: Ledger;
+  readonly #surroundings: Surroundings;
+  readonly #depart: (key: string, mark: FileMark) => void;
+  readonly #untilMs: number;
+  readonly #saidLost = new Set<string>();
+  #searching = false;
+
+  /**
+   * @param depart told of contents that are gone, once each
+   * @param untilMs until when a file is looked for while names change; on the clock of `performance.now()`
+   */
+  constructor(
+    ledger: Ledger,
+    surroundings: Surroundings,
+    depart: (key: string, mark: FileMark) => void,
+    untilMs: number,
+  ) {
+    this.#ledger = ledger;
+    this.#surroundings = surroundings;
+    this.#depart = depart;
+    this.#untilMs = untilMs;
+  }
+
+  /** Whether a rotation under way may have hidden some of them from the last search. */
+  get searching(): boolean {
+    return this.#searching;
+  }
+
+  /** Where those are that are not at `places`, which are keyed by inode. */
+  search(places: ReadonlyMap<string, unknown>, nowMs: number): readonly FoundPath[] {
+    const found: FoundPath[] = [];
+    this.#searching = false;
+    for (const [key, mark] of this.#ledger.known) {
+      if (places.has(key) || this.#saidLost.has(key)) continue;
+      const location = realPath(mark.path);
+      const restsSinceMs = this.#surroundings.restsSince(dirname(location));
+      const located = this.#surroundings.locate(key, mark.path, location);
+      const path = located !== undefined && isPlaceOf(mark, located, location) ? located : undefined;
+      const info = path === undefined ? undefined : statIfThere(path);
+      if (path !== undefined && info !== undefined) {
+        found.push({ path, info });
+        continue;
+      }
+      if (!this.#surroundings.isAsOf(dirname(location), restsSinceMs) && nowMs < this.#untilMs) {
+        this.#searching = true; // a rotation may have moved it past us, name by name
+        continue;
+      }
+      this.#saidLost.add(key);
+      this.#depart(key, mark);
+      this.#ledger.say(
+        "lost",
+        "info",
+        mark.path,
+        `"${mark.path}" as it was at the last run is gone: lines after its offset ${mark.offset}, if any, are out of reach`,
+      );
+    }
+    return found;
+  }
+}
+
+/** Whether a file at `path` may be the one of `mark`: its inode may have been used again, for anything. */
+function isPlaceOf(mark: FileMark, path: string, location: string): boolean {
+  return path === location || programOf(path) === programOf(mark.path) || !isPlaceholder(mark) && holds(path, mark);
+}
