@@ -1,6 +1,7 @@
 /** `agent collect`: the receiving end, wired from a file or from `--listen` and `--to`. */
 import type { AgentConfig, SinkConfig } from "../config/config.ts";
-import { collectorSink, parseListen, parseTo, quickConfig, type QuickTls, refuseIdleTls } from "../config/quick.ts";
+import { collectorSink, parseListen, parseTo, quickConfig } from "../config/quick.ts";
+import { type QuickTls, refuseIdleTls } from "../config/quick_tls.ts";
 import { UsageError } from "../pipeline/errors.ts";
 import type { CommandContext } from "./context.ts";
 import { collectValues, newCommand, parseOptions } from "./options.ts";

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import project from "../../deno.json" with { type: "json" };
 import { loadConfigApart } from "../config/apart.ts";
 import type { AgentConfig } from "../config/config.ts";
-import { type QuickTls, withEnvironment } from "../config/quick.ts";
+import { type QuickTls, withEnvironment } from "../config/quick_tls.ts";
 import type { EngineFeed } from "../engine/feed.ts";
 import { runService } from "../engine/service.ts";
 import type { AgentFeed } from "../status/state.ts";

@@ -1,6 +1,7 @@
 /** `agent ship`: wiring of sources, rules and sinks from a file or from `--from` and `--to`. */
 import type { AgentConfig } from "../config/config.ts";
-import { parseFrom, parseTo, quickConfig, type QuickTls, refuseIdleTls } from "../config/quick.ts";
+import { parseFrom, parseTo, quickConfig } from "../config/quick.ts";
+import { type QuickTls, refuseIdleTls } from "../config/quick_tls.ts";
 import { UsageError } from "../pipeline/errors.ts";
 import type { CommandContext } from "./context.ts";
 import { collectValues, newCommand, parseOptions } from "./options.ts";

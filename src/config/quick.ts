@@ -3,7 +3,7 @@
  * file costs. All functions throw {@linkcode UsageError}.
  */
 import { secretResources } from "../formats/kubernetes_audit.ts";
-import { errorText, UsageError } from "../pipeline/errors.ts";
+import { UsageError } from "../pipeline/errors.ts";
 import { parsePathTemplate } from "../sinks/file/template.ts";
 import type {
   AgentConfig,
@@ -13,7 +13,6 @@ import type {
   SinkConfig,
   SourceConfig,
   SyslogSinkConfig,
-  TlsConfig,
 } from "./config.ts";
 import { parseForwardAddress, parseHostPort, parseSocketPath, parseSyslogAddress } from "./address.ts";
 import {
@@ -37,34 +36,10 @@ import {
   spoolDefaults,
 } from "./defaults.ts";
 import { quickHttpSink } from "./quick_http.ts";
+import { parseTarget, refuseRest, said, splitSpec, withoutSlashes } from "./quick_spec.ts";
+import { type QuickTls, serverTlsOf, tlsOf } from "./quick_tls.ts";
 import { parseName } from "./nats.ts";
-import { nearest } from "./nearest.ts";
-import { complaintOfPeer, looksLikeFingerprint } from "./peers.ts";
 import { quickListeners, quickSinks, quickSources } from "./types.ts";
-
-/** The TLS options of the command line: files, and who may be at the other end. */
-export interface QuickTls {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  /** Names or fingerprints, not both; none: the host that is asked for (client), whoever the CA signed (server). */
-  readonly permittedPeer?: readonly string[];
-}
-
-/** `given` completed by the environment: `CAFILE`, `CERTFILE`, `KEYFILE`. A pair is never put together from both. */
-export function withEnvironment(given: QuickTls, env: (name: string) => string | undefined): QuickTls {
-  const from = (name: string): string | undefined => env(name) || undefined;
-  const ca = given.ca ?? from("CAFILE");
-  const pairGiven = given.cert !== undefined || given.key !== undefined;
-  const cert = pairGiven ? given.cert : from("CERTFILE");
-  const key = pairGiven ? given.key : from("KEYFILE");
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(given.permittedPeer === undefined ? {} : { permittedPeer: given.permittedPeer }),
-  };
-}
 
 /**
  * The source that a `--from` names: `file:PATTERN`, `kernel:`, `stdin:`, `tap:PATH`, `syslog:udp://host:port` … Of `tls`
@@ -118,21 +93,6 @@ export function quickConfig(
     spool: spoolDefaults,
     tests: [],
   };
-}
-
-/** Refuses TLS options beside plain addresses alone: what was meant to be encrypted would not be. */
-export function refuseIdleTls(
-  given: QuickTls,
-  parts: readonly (SourceConfig | SinkConfig)[],
-): void {
-  const options = [
-    ...(given.ca === undefined ? [] : ["--ca"]),
-    ...(given.cert === undefined ? [] : ["--cert"]),
-    ...(given.key === undefined ? [] : ["--key"]),
-    ...(given.permittedPeer === undefined ? [] : ["--permitted-peer"]),
-  ];
-  if (options.length === 0 || parts.some((part) => "tls" in part && part.tls !== undefined)) return;
-  throw new UsageError(`${options.join(", ")}: no address here uses TLS\nTry: relps:// instead of relp://`);
 }
 
 function sourceOf(kind: (typeof quickSources)[number], rest: string, tls: QuickTls): SourceConfig {
@@ -322,79 +282,4 @@ function syslogSource(rest: string, tls: QuickTls): SourceConfig {
     priority: defaultPriority,
     ...(listen.transport === "tls" ? { tls: serverTlsOf(tls) } : {}),
   };
-}
-
-function serverTlsOf(tls: QuickTls): TlsConfig {
-  const secured = tlsOf(tls, []);
-  if (secured.cert === undefined) throw new Error("TLS needs a certificate of its own; add --cert FILE --key FILE");
-  if (secured.ca === undefined && secured.permittedPeer.length > 0) {
-    throw new Error("--permitted-peer: without --ca nobody's certificate can be checked");
-  }
-  return secured;
-}
-
-function tlsOf(tls: QuickTls, defaultPeers: readonly string[]): TlsConfig {
-  const { ca, cert, key } = tls;
-  if (cert !== undefined && key === undefined) throw new Error("--cert is given without --key; they go together");
-  if (cert === undefined && key !== undefined) throw new Error("--key is given without --cert; they go together");
-  const permittedPeer = tls.permittedPeer ?? defaultPeers;
-  for (const peer of permittedPeer) {
-    const complaint = complaintOfPeer(peer);
-    if (complaint !== undefined) throw new Error(`--permitted-peer ${complaint}`);
-  }
-  const fingerprints = permittedPeer.filter(looksLikeFingerprint).length;
-  if (fingerprints > 0 && fingerprints < permittedPeer.length) {
-    throw new Error("--permitted-peer: names and fingerprints cannot be mixed");
-  }
-  return {
-    authMode: fingerprints > 0 ? "fingerprint" : "name",
-    permittedPeer,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined || key === undefined ? {} : { cert, key }),
-  };
-}
-
-function parseTarget(rest: string, defaultPort?: number): { host: string; port: number } {
-  const target = parseHostPort(withoutSlashes(rest), defaultPort);
-  if (target.port === 0) throw new Error(`"0" is not a port; allowed: 1 to 65535`);
-  return target;
-}
-
-function withoutSlashes(rest: string): string {
-  if (!rest.startsWith("//")) throw new Error(`the host is missing; write it behind "//"`);
-  return rest.slice(2).replace(/\/$/, "");
-}
-
-function splitSpec<Kind extends string>(
-  option: string,
-  spec: string,
-  known: readonly Kind[],
-): { kind: Kind; rest: string } {
-  const colon = spec.indexOf(":");
-  const word = colon < 0 ? spec : spec.slice(0, colon);
-  const kind = known.find((one) => one === word);
-  if (colon >= 0 && kind !== undefined) return { kind, rest: spec.slice(colon + 1) };
-  const near = kind ?? nearest(word, known);
-  const meant = colon < 0 && /[/.*]/.test(spec) ? `file:${spec}` : near === undefined ? undefined : `${near}:`;
-  throw new UsageError(hidePassword(
-    `${option} "${spec}": it does not begin with a known type; allowed: ${known.map((name) => `${name}:`).join(", ")}` +
-      (meant === undefined ? "" : `\nTry: ${meant}`),
-  ));
-}
-
-function refuseRest(rest: string): void {
-  if (rest !== "") throw new Error(`nothing may follow the ":", and "${rest}" does`);
-}
-
-function said<T>(option: string, spec: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError(hidePassword(`${option} "${spec}": ${errorText(error)}`));
-  }
-}
-
-/** `user:password@` in a URL is not repeated. */
-function hidePassword(message: string): string {
-  return message.replaceAll(/\/\/[^/@\s"]*@/g, "//…@");
 }

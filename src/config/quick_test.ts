@@ -1,6 +1,7 @@
 import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { UsageError } from "../pipeline/errors.ts";
-import { parseFrom, parseListen, parseTo, quickConfig, refuseIdleTls, withEnvironment } from "./quick.ts";
+import { parseFrom, parseListen, parseTo, quickConfig } from "./quick.ts";
+import { refuseIdleTls, withEnvironment } from "./quick_tls.ts";
 import type {
   FileSinkConfig,
   LinesSourceConfig,
