@@ -129,7 +129,7 @@ Deno.test({
         );
         await assertAllEnd(orphans);
         Deno.removeSync(orphans);
-        assert.match(running.stderr, /ended \d processes that a killed dump had left running/);
+        await running.waitForOutput(/ended \d processes that a killed dump had left running/);
         assert.equal(place.names().length, 1);
         assert.ok(!place.names().includes(left!), "what the killed one left is gone");
         const third = await place.run(["--only", "system/identity"], 0);
