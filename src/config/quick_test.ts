@@ -4,6 +4,7 @@ import { parseFrom, parseListen, parseTo, quickConfig } from "./quick.ts";
 import { refuseIdleTls, withEnvironment } from "./quick_tls.ts";
 import type {
   FileSinkConfig,
+  ForwardSourceConfig,
   LinesSourceConfig,
   NatsSinkConfig,
   RelpSinkConfig,
@@ -51,6 +52,14 @@ Deno.test("parseTo() refuses what cannot be reached, with what is allowed", () =
   complains(() => parseTo("relps://h", { cert: "c" }), /--cert is given without --key/);
   complains(() => parseTo("relpp://h"), /Try: relp:/);
   complains(() => parseTo("file:"), /write file:DIR/);
+});
+
+Deno.test("parseListen() reads the forward protocol, with its port and with TLS", () => {
+  const { type, listen, tls } = parseListen("forward://0.0.0.0") as ForwardSourceConfig;
+  deepStrictEqual([type, listen, tls], ["forward", { host: "0.0.0.0", port: 24_224 }, undefined]);
+  const secured = parseListen("forward+tls://h:1", { ca: "c", cert: "d", key: "e" }) as ForwardSourceConfig;
+  deepStrictEqual([secured.listen, secured.tls?.cert], [{ host: "h", port: 1 }, "d"]);
+  complains(() => parseListen("forward+tls://h"), /TLS needs a certificate of its own/);
 });
 
 Deno.test("parseTo() reads a stream of NATS, with TLS where TLS options are given", () => {

@@ -5,6 +5,7 @@ import type {
   AgentConfig,
   FileSinkConfig,
   FileSourceConfig,
+  ForwardSourceConfig,
   KubernetesAuditSourceConfig,
   LinesSourceConfig,
   RelpSinkConfig,
@@ -133,6 +134,29 @@ Deno.test("parseConfig() gives the defaults of the contract", () => {
   const { maxFileBytes, maxAgeMs } = sinks.f as FileSinkConfig;
   deepStrictEqual([maxFileBytes, maxAgeMs], [100 * 1024 * 1024, 86_400_000]);
   deepStrictEqual([state, spool], ["/var/lib/agent", { maxBytes: 64 * 1024 * 1024, whenFull: "block" }]);
+});
+
+Deno.test("parseConfig() reads the keys of the forward protocol, and says what is wrong with them", () => {
+  const { sources } = read(`
+sources:
+  local: {type: forward, listen: "unix:/run/agent/forward.sock", maxMessage: 1MiB, idleTimeout: 0s, program: pods}
+  all: {type: forward, listen: "[::]", sharedKeyFile: /k, tls: {ca: a, cert: c, key: k}, maxConnections: 5}
+sinks: {o: {type: stdout}}
+`);
+  deepStrictEqual(sources.local, {
+    type: "forward",
+    listen: { path: "/run/agent/forward.sock" },
+    maxMessageBytes: 1024 ** 2,
+    maxConnections: 2_000,
+    idleTimeoutMs: 0,
+    priority: 13,
+    program: "pods",
+  });
+  const { tls, listen, sharedKeyFile, maxConnections } = sources.all as ForwardSourceConfig;
+  deepStrictEqual([listen, sharedKeyFile, maxConnections], [{ host: "::", port: 24_224 }, "/k", 5]);
+  strictEqual(tls?.ca, "a");
+  const [problem] = problems(`sources: {a: {type: forward, listen: "h:x"}}\nsinks: {o: {type: stdout}}`);
+  match(problem!, /sources\.a\.listen/);
 });
 
 Deno.test("parseConfig() reads the keys of a webhook and of files, and says what is wrong with them", () => {
