@@ -11,12 +11,20 @@ export function listenOnUnixSocket(path: string, mode: number): Promise<Deno.Lis
   return bindUnixSocket(path, mode, () => Deno.listen({ transport: "unix", path }));
 }
 
-/** {@linkcode listenOnUnixSocket} for other kinds of servers: `bind` makes the socket before it returns. */
-export async function bindUnixSocket<T>(path: string, mode: number, bind: () => T | Promise<T>): Promise<T> {
+/**
+ * {@linkcode listenOnUnixSocket} for other kinds of servers: `bind` makes the socket before it returns.
+ * @param isServed whether the program that made the socket at `path` is still there
+ */
+export async function bindUnixSocket<T>(
+  path: string,
+  mode: number,
+  bind: () => T | Promise<T>,
+  isServed: (path: string) => Promise<boolean> = isListening,
+): Promise<T> {
   const what = `socket "${path}"`;
   try {
     Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    await removeStaleSocket(path);
+    await removeStaleSocket(path, isServed);
     return await withMask(0o777 & ~mode, bind);
   } catch (error) {
     if (error instanceof OccupiedError) throw new Error(`Cannot listen on ${what}: ${error.message}`);
@@ -33,8 +41,8 @@ function withMask<T>(mask: number, action: () => T): T {
   }
 }
 
-/** Removes the socket of a program that is gone: one that refuses connections. Everything else is left alone. */
-async function removeStaleSocket(path: string): Promise<void> {
+/** Removes the socket of a program that is gone. Everything else is left alone. */
+async function removeStaleSocket(path: string, isServed: (path: string) => Promise<boolean>): Promise<void> {
   let info: Deno.FileInfo;
   try {
     info = Deno.lstatSync(path);
@@ -43,15 +51,20 @@ async function removeStaleSocket(path: string): Promise<void> {
     throw error;
   }
   if (info.isSocket !== true) throw new OccupiedError("it is not a socket\nTry: another path, or remove what is there");
-  try {
-    const connection = await Deno.connect({ transport: "unix", path });
-    connection.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
-    Deno.removeSync(path);
-    return;
+  if (await isServed(path)) {
+    throw new OccupiedError("another program listens there\nTry: stop that program, or name another socket");
   }
-  throw new OccupiedError("another program listens there\nTry: stop that program, or name another socket");
+  Deno.removeSync(path);
+}
+
+async function isListening(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw error;
+  }
 }
 
 class OccupiedError extends Error {}

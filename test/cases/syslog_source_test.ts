@@ -226,7 +226,10 @@ Deno.test("syslog source takes over the socket of a program that is gone, and of
   const listen = { transport: "unix", path } as const;
   Deno.listenDatagram({ transport: "unixpacket", path }).close(); // the file stays, as after a kill
   const reader = await open({ listen });
-  await rejects(openSyslogSource({ ...defaults, listen }), /Cannot listen on socket ".*": another program reads there/);
+  await rejects(
+    openSyslogSource({ ...defaults, listen }),
+    /Cannot listen on socket ".*": another program listens there/,
+  );
   await reader.stop();
   ok(!Array.from(Deno.readDirSync(place.path)).length, "nothing is left behind");
   Deno.writeTextFileSync(path, "a file");

@@ -1,27 +1,14 @@
 /** A Unix datagram socket to listen on, such as `/dev/log`: its permissions, and what a killed predecessor left behind. */
-import { dirname } from "node:path";
-import { failure } from "../../pipeline/errors.ts";
+import { bindUnixSocket } from "../../system/unix_socket.ts";
 
 /**
  * Binds `path`. Closing the socket leaves the file; see {@linkcode unbindSocket}.
  * @param mode permission bits, there from the first moment on
- * @throws when another program reads there, or something that is no socket is in the way
+ * @throws when another program listens there, or something that is no socket is in the way
  */
-export async function bindDatagramSocket(path: string, mode: number): Promise<Deno.DatagramConn> {
-  const what = `socket "${path}"`;
-  try {
-    Deno.mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    await removeStaleSocket(path);
-    const oldMask = Deno.umask(0o777 & ~mode);
-    try {
-      return Deno.listenDatagram({ transport: "unixpacket", path });
-    } finally {
-      Deno.umask(oldMask);
-    }
-  } catch (error) {
-    if (error instanceof OccupiedError) throw new Error(`Cannot listen on ${what}: ${error.message}`);
-    throw failure("listen on", what, error, "make its folder writable, or name another socket");
-  }
+export function bindDatagramSocket(path: string, mode: number): Promise<Deno.DatagramConn> {
+  const bind = (): Deno.DatagramConn => Deno.listenDatagram({ transport: "unixpacket", path });
+  return bindUnixSocket(path, mode, bind, isRead);
 }
 
 /** Removes the file of a socket that was closed; nothing happens where it is gone. */
@@ -31,22 +18,6 @@ export function unbindSocket(path: string): void {
   } catch {
     // It is gone, or its folder is: either way nobody is misled by it.
   }
-}
-
-/** Removes the socket of a program that is gone: one that refuses datagrams. Everything else is left alone. */
-async function removeStaleSocket(path: string): Promise<void> {
-  let info: Deno.FileInfo;
-  try {
-    info = Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
-  if (info.isSocket !== true) throw new OccupiedError("it is not a socket\nTry: another path, or remove what is there");
-  if (await isRead(path)) {
-    throw new OccupiedError("another program reads there\nTry: stop that program, or name another socket");
-  }
-  Deno.removeSync(path);
 }
 
 /** Whether somebody reads at `path`: an empty datagram, which no reader takes for a record, is refused where nobody does. */
@@ -66,5 +37,4 @@ async function isRead(path: string): Promise<boolean> {
   }
 }
 
-class OccupiedError extends Error {}
 const probeMs = 500;
