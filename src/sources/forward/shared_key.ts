@@ -34,7 +34,7 @@ export class SharedKeyFile {
   }
 }
 
-/** @throws when the file is missing, open to others, or holds no key */
+/** The keys of a file. @throws when it is missing, open to others, or holds none */
 export function readSharedKeys(path: string): readonly string[] {
   let text: string;
   try {
