@@ -3,11 +3,12 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import { type Collector, startCollector } from "../peers/collector.ts";
-import { judgeLines, newRun, numberedLine, perfect } from "../peers/numbered_lines.ts";
+import { judgeLines, newRun, numberedLine, perfect, writeNumberedLines } from "../peers/numbered_lines.ts";
 import { clientName, Pki, wrongs } from "../peers/pki.ts";
 import { freePort } from "../peers/ports.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { exchange, frameText, latin1, openFrame } from "../peers/relp_script.ts";
+import { startRelpClient } from "../peers/rsyslog.ts";
 import { needs } from "../peers/skip.ts";
 
 /** Runs `agent WORDS`, expects exit code 1, and returns what it says. */
@@ -140,13 +141,42 @@ Deno.test("agent collect keeps no descriptor of clients that come and go, or die
   const count = (): number => [...Deno.readDirSync(`/proc/${collector.program.pid}/fd`)].length;
   await exchange(collector.port, openFrame + frameText(2, "syslog", "<13>warm"), "2 rsp 6 200 OK\n");
   const before = count();
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 2_000; i++) { // half of them without a word
     const connection = await Deno.connect({ hostname: "127.0.0.1", port: collector.port });
     if (i % 2 === 0) await connection.write(latin1(openFrame + "2 syslog 5000 <13>half"));
     connection.close();
   }
   await waitFor(() => count() <= before + 5, `the descriptors to be closed (${before} before, ${count()} now)`);
   strictEqual(collector.lines, 1, "half a frame is no line");
+});
+
+Deno.test({
+  name: "agent collect keeps no descriptor and no half line of an omrelp that is killed in mid-stream, five times",
+  ...needs("rsyslogd"),
+  fn: () =>
+    inFolder(async (folder) => {
+      const run = newRun();
+      const [count, lineBytes] = [100_000, 1_000]; // more than it can send before it is killed
+      writeNumberedLines(join(folder, "in.log"), run, 0, count, lineBytes);
+      await using collector = await startCollector();
+      const descriptors = (): number => [...Deno.readDirSync(`/proc/${collector.program.pid}/fd`)].length;
+      await exchange(collector.port, openFrame + frameText(2, "syslog", "<13>warm"), "2 rsp 6 200 OK\n");
+      const before = descriptors();
+      for (let i = 0; i < 5; i++) {
+        const lines = collector.lines;
+        await using client = startRelpClient({
+          file: join(folder, "in.log"),
+          port: collector.port,
+          windowSize: 100_000,
+        });
+        await collector.waitForLines(lines + 1);
+        await client.kill();
+        await waitFor(() => descriptors() <= before + 3, `the descriptors to be closed (${before} before)`);
+      }
+      const { damaged, foreign, received } = judgeLines(collector.output, run, count, lineBytes);
+      ok(received < 5 * count, "it was killed before its end");
+      deepStrictEqual([damaged, foreign], [0, 1]);
+    }),
 });
 
 Deno.test("agent collect serves others while one client neither reads nor writes", async () => {
