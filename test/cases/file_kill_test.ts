@@ -1,6 +1,8 @@
 /** Case 24: a shipper that is killed at any moment, while files rotate, loses nothing and repeats little. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { sizeBelow } from "../peers/numbered_lines.ts";
+import { waitFor } from "../peers/process.ts";
 
 const kills = 50;
 /** Records that may be in flight: 64 KiB and one batch of 16 KiB, in lines of 40 bytes, and what one read makes at most. */
@@ -11,16 +13,20 @@ Deno.test("openFileSource() under the pump survives SIGKILL at any moment during
   const folder = join(root, "logs");
   Deno.mkdirSync(folder);
   const out = join(root, "out");
+  const state = join(root, "state");
+  let child = startWorker(folder, state, out);
+  await waitFor(() => sizeBelow(root) > 0, "the first start"); // what is rotated away before is none of its files
   const writer = new Writer(join(folder, "a.log"));
   try {
+    await waitFor(() => sizeBelow(state) > 0, "a first position");
     for (let i = 0; i < kills; i++) {
-      const child = startWorker(folder, join(root, "state"), out);
+      if (i > 0) child = startWorker(folder, state, out);
       await pauseMs(150 + Math.random() * 250);
       child.kill("SIGKILL");
       await child.status;
     }
     const total = await writer.stop();
-    const child = startWorker(folder, join(root, "state"), out);
+    child = startWorker(folder, state, out);
     await waitForRecord(out, total - 1);
     child.kill("SIGTERM");
     assert.equal((await child.status).code, 0);
