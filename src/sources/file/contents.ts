@@ -97,6 +97,7 @@ export class Contents {
       file.state = "waiting";
       file.waitingSinceMs = file.waitingStableMs = nowMs;
       file.waitingBytes = 0;
+      staysCopy(file, original, file.look()?.size ?? 0); // compared now: the original may be truncated before the next look
       return;
     }
     this.#ledger.change(file.key, encodeMark(file.mark));
