@@ -15,7 +15,7 @@ const checks: readonly Check[] = [
   { name: "types", run: () => deno("check", "--quiet", "main.ts", "src", "scripts", "targets", "test") },
   { name: "unit tests", run: unitTests },
   { name: "lint", run: () => deno("lint") },
-  { name: "format", run: () => deno("fmt", "--check", "--ignore=**/*.md") },
+  { name: "format", run: () => deno("fmt", "--check") },
   { name: "docs", run: docs },
   { name: "layers", run: () => layerBreaches(projectRoot) },
 ];
