@@ -45,8 +45,8 @@ function judge(text: string, total: number): void {
   let runs = 0;
   for (const line of text.split("\n")) {
     if (line === "") {
+      if (lastOfFile.size > 0) runs++;
       lastOfFile = new Map(); // a new run begins
-      runs++;
     }
     const match = /^seq (\d{8}) of file (\d{6}) {12}$/.exec(line);
     if (match === null) continue; // torn by a kill

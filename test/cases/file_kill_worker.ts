@@ -9,7 +9,7 @@ import { CheckpointStore } from "../../src/system/checkpoint_store.ts";
 
 const [folder, state, out] = Deno.args as [string, string, string];
 const file = Deno.openSync(out, { append: true, create: true });
-writeAllSync(file, new Uint8Array([10])); // ends a record that the last kill tore
+writeAllSync(file, new Uint8Array([10, 10])); // ends a record that the last kill tore, and says that a run begins
 
 const sink: Sink = {
   id: "out",
