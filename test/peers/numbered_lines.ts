@@ -104,7 +104,17 @@ export class LineCounter {
 
 /** Bytes of a file or of all files of a folder; 0 where nothing is. */
 export function sizeBelow(path: string): number {
-  return filesBelow(path).reduce((sum, file) => sum + Deno.statSync(file).size, 0);
+  return filesBelow(path).reduce((sum, file) => sum + sizeOf(file), 0);
+}
+
+/** 0 for one that went away since it was listed: a start removes what a kill left half made. */
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
 }
 
 /** Regular files at or below `path`, in the order of their names; none where nothing is. */
