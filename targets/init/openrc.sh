@@ -12,8 +12,8 @@ output_logger="logger -t @NAME@"
 error_logger="logger -t @NAME@"
 
 depend() {
-	need localmount
-	use net
+	# Not "need": Debian's OpenRC has no localmount, and a service that needs what is missing never starts.
+	use localmount net
 	after bootmisc
 }
 
