@@ -33,41 +33,23 @@ export class Device implements Disposable {
     more: readonly string[] = [],
     expectCode = 0,
   ): Promise<{ stdout: string; stderr: string }> {
-    const words = [
-      "--url",
-      url,
-      "--ca",
-      ca,
-      "--subject",
-      subject,
-      "--hostname",
-      "rotuer",
-      "--challenge-file",
-      this.secret,
-    ];
-    return this.run(["enroll", ...words, ...more], expectCode);
+    return this.run(["enroll", ...this.#request(url, ca), ...more], expectCode);
   }
 
   /** `agent cert watch`, running. */
   watch(url: string, ca: string, more: readonly string[] = []): RunningProgram {
-    const words = [
-      "--url",
-      url,
-      "--ca",
-      ca,
-      "--subject",
-      subject,
-      "--hostname",
-      "rotuer",
-      "--challenge-file",
-      this.secret,
-    ];
-    const { command, args } = agentCommand(["cert", "watch", "--dir", this.dir, ...words, ...more]);
+    const { command, args } = agentCommand(["cert", "watch", "--dir", this.dir, ...this.#request(url, ca), ...more]);
     return RunningProgram.start(command, args, { name: "agent cert watch" });
   }
 
   async status(expectCode = 0): Promise<Record<string, unknown>> {
     return JSON.parse((await this.run(["status", "--json"], expectCode)).stdout);
+  }
+
+  /** What is asked for, where, and with which secret. */
+  #request(url: string, ca: string): readonly string[] {
+    const secret = ["--challenge-file", this.secret];
+    return ["--url", url, "--ca", ca, "--subject", subject, "--hostname", "rotuer", ...secret];
   }
 
   [Symbol.dispose](): void {
