@@ -27,6 +27,7 @@ const packages: Readonly<Record<string, string>> = {
   "rsyslog-gnutls": "rsyslog's first TLS library",
   "rsyslog-openssl": "rsyslog's second TLS library",
   "rsyslog-relp": "imrelp and omrelp",
+  "runit": "a supervisor that agent service writes for",
   "s6": "s6-log and s6-tlsclient, which the agent replaces",
   "socat": "a reader and writer of Unix sockets that is not ours",
   "strace": "shows which system call came first, for instance fsync before the answer",

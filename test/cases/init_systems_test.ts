@@ -44,15 +44,16 @@ for (const [init, { needed, start, stop, end }] of Object.entries(supervisors)) 
       const [program, args] = start(root);
       await using supervisor = RunningProgram.start(program, args, { name: init });
       root.append("line 0");
-      await server.waitForLines(1);
+      await server.waitForText("line 0");
       const [first] = root.agents();
       Deno.kill(first!, "SIGKILL");
       root.append("line 1");
-      await server.waitForLines(2);
+      await server.waitForText("line 1");
       ok(!root.agents().includes(first!), "it is another process");
       await runProgram(...stop(root));
       deepStrictEqual(root.agents(), []);
-      strictEqual(server.lines, 2);
+      // A kill between the delivery and the commit of the first line repeats it; nothing else may be there twice.
+      ok(server.lines <= 3, `${server.lines} lines`);
       supervisor.signal(end);
       await supervisor.waitForExit();
     },
@@ -71,11 +72,11 @@ Deno.test({
       await runProgram(script, ["status"], { expectCode: 3 });
       await runProgram(script, ["start"]);
       root.append("line 0");
-      await server.waitForLines(1);
+      await server.waitForText("line 0");
       match((await runProgram(script, ["status"])).stdout, /is running/);
       Deno.kill(root.agents()[0]!, "SIGKILL");
       root.append("line 1");
-      await server.waitForLines(2);
+      await server.waitForText("line 1");
     } finally {
       await runProgram(script, ["stop"]);
       Deno.removeSync(`/var/log/${root.name}.log`);

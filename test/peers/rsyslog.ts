@@ -81,9 +81,23 @@ export class RelpServer implements AsyncDisposable {
     await this.program.waitUntil(() => this.lines >= count, `${count} lines (${this.lines} are there)`, deadlineMs);
   }
 
+  /** Waits until a line with this text is on disk: after a kill of the client, a count may be made of repeated lines. */
+  async waitForText(text: string): Promise<void> {
+    await this.program.waitUntil(() => readIfThere(this.output).includes(text), `"${text}"`, 60_000);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
     Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
   }
 }
 
