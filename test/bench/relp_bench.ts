@@ -9,13 +9,13 @@
  */
 import { deepStrictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { agentCommand } from "../peers/agent.ts";
 import { startCollector } from "../peers/collector.ts";
 import { judgeLines, newRun, perfect, sizeBelow, writeNumberedLines } from "../peers/numbered_lines.ts";
 import { Pki } from "../peers/pki.ts";
 import { type RunningProgram, runProgram, type Usage, waitFor } from "../peers/process.ts";
 import { startRelpClient, startRelpServer } from "../peers/rsyslog.ts";
 import { startShipper } from "../peers/shipper.ts";
+import { machineLine, markdown, medianOf, numbersOf, say, takeText } from "./table.ts";
 
 type End = "agent" | "rsyslog";
 type Transport = "plain" | "gnutls" | "openssl";
@@ -52,7 +52,7 @@ interface Options {
 export async function run(words: readonly string[]): Promise<void> {
   const options = parseWords(words);
   using pki = await Pki.make();
-  await printMachine(options);
+  say(`${await machineLine()}; ${options.lines} lines of 200 bytes, ${options.runs} runs\n\n`);
   for (const transport of options.transports) await measure(transport, options, pki);
 }
 
@@ -234,17 +234,12 @@ function goalsOf(transport: Transport, pairs: readonly Pair[]): readonly Goal[] 
 
 /** Median of each figure on its own. */
 function medianTurn(turns: readonly Turn[]): Turn {
-  const median = (figure: (turn: Turn) => number): number => {
-    const sorted = turns.map(figure).sort((a, b) => a - b);
-    const middle = sorted.length >> 1;
-    return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  };
   const usage = (end: "client" | "server"): Usage => ({
-    cpuSeconds: median((turn) => turn[end].cpuSeconds),
-    peakMiB: median((turn) => turn[end].peakMiB),
+    cpuSeconds: medianOf(turns, (turn) => turn[end].cpuSeconds),
+    peakMiB: medianOf(turns, (turn) => turn[end].peakMiB),
   });
   return {
-    linesPerSecond: median(({ linesPerSecond }) => linesPerSecond),
+    linesPerSecond: medianOf(turns, ({ linesPerSecond }) => linesPerSecond),
     client: usage("client"),
     server: usage("server"),
   };
@@ -262,38 +257,10 @@ function describe({ linesPerSecond, client, server }: Turn): string {
   } MiB, server ${server.cpuSeconds.toFixed(2)} CPU s ${server.peakMiB.toFixed(0)} MiB`;
 }
 
-async function printMachine({ lines, runs }: Options): Promise<void> {
-  const model = /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? "unknown";
-  const rsyslog = (await runProgram("rsyslogd", ["-v"])).stdout.split(/\s+/).slice(0, 2).join(" ");
-  const { command, args } = agentCommand(["version"]);
-  const agent = (await runProgram(command, args)).stdout.trim();
-  say(
-    `${new Date().toISOString().slice(0, 16)}Z, ${navigator.hardwareConcurrency} × ${model}, ` +
-      `load ${Deno.loadavg()[0]!.toFixed(2)}, Linux ${Deno.osRelease()}\n` +
-      `${agent}, ${rsyslog}; ${lines} lines of 200 bytes, ${runs} runs\n\n`,
-  );
-}
-
 function parseWords(words: readonly string[]): Options {
-  const given = new Map<string, string>();
-  for (let i = 0; i < words.length; i += 2) given.set(words[i]!, words[i + 1] ?? "");
-  const number = (name: string, otherwise: number): number => {
-    const value = Number(given.get(name) ?? otherwise);
-    given.delete(name);
-    if (!Number.isInteger(value) || value < 1) throw new Error(`${name}: a whole number from 1`);
-    return value;
-  };
-  const options = {
-    lines: number("--lines", 1_000_000),
-    runs: number("--runs", 3),
-    defaultLines: number("--default-lines", 20_000),
-    transports: transportsOf(given.get("--transports") ?? "plain,gnutls"),
-  };
-  given.delete("--transports");
-  if (given.size > 0) {
-    throw new Error(`unknown: ${[...given.keys()].join(", ")}\nTry: --lines, --runs, --default-lines, --transports`);
-  }
-  return options;
+  const { text, rest } = takeText(words, "transports", "plain,gnutls");
+  const numbers = numbersOf(rest, { lines: 1_000_000, runs: 3, "default-lines": 20_000 });
+  return { ...numbers, defaultLines: numbers["default-lines"], transports: transportsOf(text) };
 }
 
 function transportsOf(text: string): readonly Transport[] {
@@ -301,16 +268,6 @@ function transportsOf(text: string): readonly Transport[] {
     if (name === "plain" || name === "gnutls" || name === "openssl") return name;
     throw new Error(`--transports: "${name}" is not among plain, gnutls, openssl`);
   });
-}
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |\n`;
-  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
-}
-
-function say(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
 }
 
 /** Frames without an answer at the most, on both clients: with fewer, omrelp stalls 200 ms per window. */

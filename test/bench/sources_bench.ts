@@ -12,9 +12,9 @@
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import { newRun, writeNumberedLines } from "../peers/numbered_lines.ts";
-import { runProgram } from "../peers/process.ts";
 import { type Figures, idleOf, MeasuredProgram, readOffset } from "./measured_program.ts";
 import { rsyslogConfig, shipConfig } from "./source_configs.ts";
+import { machineLine, markdown, medianOf, numbersOf, say } from "./table.ts";
 
 interface Options {
   readonly lines: number;
@@ -29,7 +29,7 @@ interface Options {
  */
 export async function run(words: readonly string[]): Promise<void> {
   const options = parseWords(words);
-  await printMachine(options);
+  say(`${await machineLine()}; ${options.lines} lines, ${options.runs} runs\n\n`);
   const folder = Deno.makeTempDirSync({ prefix: "sources-bench-" });
   try {
     await measureSpeed(folder, options);
@@ -50,7 +50,7 @@ async function measureSpeed(folder: string, { lines, runs }: Options): Promise<v
     ]);
     for (const { name, take } of i % 2 === 0 ? all : all.toReversed()) (turns[name] ??= []).push(await take());
   }
-  const medians = new Map(Object.entries(turns).map(([name, all]) => [name, medianOf(all)]));
+  const medians = new Map(Object.entries(turns).map(([name, all]) => [name, medianFigures(all)]));
   const rows = [...medians].map(([name, { seconds, cpuSeconds, peakMiB }]) => [
     name,
     Math.round(lines / seconds).toLocaleString("en"),
@@ -153,59 +153,17 @@ function fileSource(pattern: string): unknown {
 }
 
 /** Median of each figure on its own. */
-function medianOf(turns: readonly Figures[]): Figures {
-  const median = (figure: (turn: Figures) => number): number => {
-    const sorted = turns.map(figure).sort((a, b) => a - b);
-    return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
-  };
+function medianFigures(turns: readonly Figures[]): Figures {
   return {
-    seconds: median(({ seconds }) => seconds),
-    cpuSeconds: median(({ cpuSeconds }) => cpuSeconds),
-    peakMiB: median(({ peakMiB }) => peakMiB),
+    seconds: medianOf(turns, ({ seconds }) => seconds),
+    cpuSeconds: medianOf(turns, ({ cpuSeconds }) => cpuSeconds),
+    peakMiB: medianOf(turns, ({ peakMiB }) => peakMiB),
   };
-}
-
-async function printMachine({ lines, runs }: Options): Promise<void> {
-  const model = /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? "unknown";
-  const rsyslog = (await runProgram("rsyslogd", ["-v"])).stdout.split(/\s+/).slice(0, 2).join(" ");
-  const { command, args } = agentCommand(["version"]);
-  const agent = (await runProgram(command, args)).stdout.trim();
-  say(
-    `${new Date().toISOString().slice(0, 16)}Z, ${navigator.hardwareConcurrency} × ${model}, ` +
-      `load ${Deno.loadavg()[0]!.toFixed(2)}, Linux ${Deno.osRelease()}\n` +
-      `${agent}, ${rsyslog}; ${lines} lines, ${runs} runs\n\n`,
-  );
 }
 
 function parseWords(words: readonly string[]): Options {
-  const given = new Map<string, string>();
-  for (let i = 0; i < words.length; i += 2) given.set(words[i]!, words[i + 1] ?? "");
-  const number = (name: string, otherwise: number): number => {
-    const value = Number(given.get(name) ?? otherwise);
-    given.delete(name);
-    if (!Number.isInteger(value) || value < 1) throw new Error(`${name}: a whole number from 1`);
-    return value;
-  };
-  const options = {
-    lines: number("--lines", 1_000_000),
-    runs: number("--runs", 3),
-    files: number("--files", 2_000),
-    idleSeconds: number("--idle-seconds", 20),
-  };
-  if (given.size > 0) {
-    throw new Error(`unknown: ${[...given.keys()].join(", ")}\nTry: --lines, --runs, --files, --idle-seconds`);
-  }
-  return options;
-}
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |\n`;
-  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
-}
-
-function say(text: string): void {
-  const bytes = new TextEncoder().encode(text);
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+  const numbers = numbersOf(words, { lines: 1_000_000, runs: 3, files: 2_000, "idle-seconds": 20 });
+  return { ...numbers, idleSeconds: numbers["idle-seconds"] };
 }
 
 /** Everything is read and whatever a start left to do is done by then. */

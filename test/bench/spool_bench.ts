@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Batch } from "../../src/pipeline/batch.ts";
 import { batchOfLines, recordBytes } from "../../src/pipeline/batch.ts";
 import { openSpool, type Spool } from "../../src/spool/spool.ts";
+import { say } from "./table.ts";
 
 /** Appends and replays RECORDS (default 1,000,000) records of 200 bytes in groups of GROUP (default 512). */
 export async function run(words: readonly string[]): Promise<number> {
@@ -57,8 +58,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 
 function report(what: string, records: number, bytes: number, tookMs: number): void {
   const perSecond = Math.round(records / tookMs * 1_000);
-  const line = `spool ${what}: ${perSecond} records/s, ${(bytes / tookMs / 1_000).toFixed(0)} MB/s`;
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+  say(`spool ${what}: ${perSecond} records/s, ${(bytes / tookMs / 1_000).toFixed(0)} MB/s\n`);
 }
 
 if (import.meta.main) Deno.exit(await run(Deno.args));

@@ -38,6 +38,23 @@ export function numbersOf<K extends string>(words: readonly string[], defaults: 
   return numbers;
 }
 
+/** Takes words of the form `--name text` out of a bench's words: the text, else `otherwise`, and the words that are left. */
+export function takeText(
+  words: readonly string[],
+  name: string,
+  otherwise: string,
+): { readonly text: string; readonly rest: readonly string[] } {
+  const at = words.indexOf(`--${name}`);
+  if (at < 0) return { text: otherwise, rest: words };
+  return { text: words[at + 1] ?? "", rest: words.toSpliced(at, 2) };
+}
+
+/** The middle of one figure of all turns; of an even number, the mean of the two in the middle. */
+export function medianOf<T>(turns: readonly T[], figure: (turn: T) => number): number {
+  const sorted = turns.map(figure).sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
 /** The value below which `part` (0..1) of the sorted numbers lie. */
 export function quantile(sorted: Float64Array, part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN;

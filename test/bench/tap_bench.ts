@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import { readUsage, RunningProgram, type Usage, waitFor } from "../peers/process.ts";
 import { lineBytes, numberedLines } from "../peers/tap_peers.ts";
+import { medianOf, say } from "./table.ts";
 
 /** What is measured, and how often. */
 export interface TapBenchOptions {
@@ -131,32 +132,28 @@ function writeInput(path: string, megabytes: number): void {
 }
 
 function print(turns: ReadonlyMap<Contestant, readonly Turn[]>, { megabytes, runs }: TapBenchOptions): void {
-  say(`cat FILE | X | cat >/dev/null: ${megabytes} MB of ${lineBytes}-byte lines, ${runs} turns each`);
-  say(`${"X".padEnd(26)}${"best MB/s".padStart(10)}${"median".padStart(10)}${"CPU s".padStart(8)}${"MiB".padStart(7)}`);
+  say(`cat FILE | X | cat >/dev/null: ${megabytes} MB of ${lineBytes}-byte lines, ${runs} turns each\n`);
+  say(
+    `${"X".padEnd(26)}${"best MB/s".padStart(10)}${"median".padStart(10)}${"CPU s".padStart(8)}${"MiB".padStart(7)}\n`,
+  );
   const medians: number[] = [];
   for (const [{ name }, all] of turns) {
-    const speed = median(all.map((turn) => turn.megabytesPerSecond));
+    const speed = medianOf(all, (turn) => turn.megabytesPerSecond);
     medians.push(speed);
     const best = Math.max(...all.map((turn) => turn.megabytesPerSecond));
-    const cpu = median(all.map((turn) => turn.cpuSeconds));
-    const peak = median(all.map((turn) => turn.peakMiB));
+    const cpu = medianOf(all, (turn) => turn.cpuSeconds);
+    const peak = medianOf(all, (turn) => turn.peakMiB);
     const heard = all[0]!.listenerMegabytes === undefined
       ? ""
-      : `  listener got ${median(all.map((turn) => turn.listenerMegabytes!)).toFixed(0)} MB`;
+      : `  listener got ${medianOf(all, (turn) => turn.listenerMegabytes!).toFixed(0)} MB`;
     const numbers = `${best.toFixed(0).padStart(10)}${speed.toFixed(0).padStart(10)}${cpu.toFixed(2).padStart(8)}`;
-    say(`${name.padEnd(26)}${numbers}${peak.toFixed(0).padStart(7)}${heard}`);
+    say(`${name.padEnd(26)}${numbers}${peak.toFixed(0).padStart(7)}${heard}\n`);
   }
   say(
     `agent tap : tee, medians: alone ${(medians[0]! / medians[1]!).toFixed(2)}, with one reader ${
       (medians[2]! / medians[3]!).toFixed(2)
-    }`,
+    }\n`,
   );
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** Memory where there is some, so that no disk is measured. */
@@ -166,9 +163,4 @@ function memoryFolder(): string {
   } catch {
     return Deno.env.get("TMPDIR") ?? "/tmp";
   }
-}
-
-function say(line: string): void {
-  const bytes = new TextEncoder().encode(line + "\n");
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
 }
