@@ -48,3 +48,12 @@ export interface Source extends Partial<AsyncDisposable> {
    */
   read(from: Position | undefined, limits: BatchLimits, signal: AbortSignal): AsyncIterable<Batch>;
 }
+
+/** A source that serves a socket and answers its peers when the spool holds their records. Dispose it after its batches are settled. */
+export interface SpooledServer extends Source, AsyncDisposable {
+  /** `host:port` as bound, or the path of the socket. */
+  readonly address: string;
+  readonly acknowledgements: Checkpoints;
+  readonly spooled: true;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}

@@ -1,4 +1,5 @@
 /** A Unix stream socket to listen on: its folder, its permissions, and what a killed predecessor left behind. */
+import type { Server } from "node:net";
 import { dirname } from "node:path";
 import { failure } from "../pipeline/errors.ts";
 
@@ -9,6 +10,15 @@ import { failure } from "../pipeline/errors.ts";
  */
 export function listenOnUnixSocket(path: string, mode: number): Promise<Deno.Listener> {
   return bindUnixSocket(path, mode, () => Deno.listen({ transport: "unix", path }));
+}
+
+/** {@linkcode listenOnUnixSocket} for a server of `node:net`, whose `close` removes the socket. */
+export function listenWithServer(server: Server, path: string, mode: number): Promise<void> {
+  return bindUnixSocket(path, mode, () =>
+    new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ path }, resolve);
+    }));
 }
 
 /**

@@ -10,11 +10,11 @@ import { createServer } from "node:net";
 import type { Batch } from "../../pipeline/batch.ts";
 import type { Checkpoints, Position } from "../../pipeline/checkpoint.ts";
 import { DropCounter, type Drops } from "../../pipeline/drops.ts";
-import type { BatchLimits, Source, SourceFigures } from "../../pipeline/source.ts";
+import type { BatchLimits, SourceFigures, SpooledServer } from "../../pipeline/source.ts";
 import { Channel } from "../../system/channel.ts";
 import { Connection } from "../../system/connection.ts";
 import { openLog } from "../../system/log.ts";
-import { bindUnixSocket } from "../../system/unix_socket.ts";
+import { listenWithServer } from "../../system/unix_socket.ts";
 import type { TlsOptions } from "../../tls/dial.ts";
 import { listen } from "../../tls/listen.ts";
 import { BufferRoom } from "./message_reader.ts";
@@ -52,14 +52,8 @@ export interface ForwardOptions {
   readonly priority: number;
 }
 
-/** A forward source, listening. Dispose it after its batches are settled. */
-export interface ForwardSource extends Source, AsyncDisposable {
-  /** `host:port`, or the path of the socket. */
-  readonly address: string;
-  readonly acknowledgements: Checkpoints;
-  readonly spooled: true;
-  readonly [Symbol.asyncDispose]: () => Promise<void>;
-}
+/** A forward source, listening. */
+export type ForwardSource = SpooledServer;
 
 /** Begins to listen. @throws when it cannot, or the shared key cannot be used */
 export async function openForwardSource(options: ForwardOptions): Promise<ForwardSource> {
@@ -122,12 +116,7 @@ class ForwardServer implements ForwardSource {
         socket.on("error", () => {});
         this.#begin(new Connection(socket, "a local program"), undefined);
       });
-      const bind = (): Promise<void> =>
-        new Promise((resolve, reject) => {
-          server.once("error", reject);
-          server.listen({ path: where.path }, resolve);
-        });
-      await bindUnixSocket(where.path, 0o660, bind);
+      await listenWithServer(server, where.path, 0o660);
       // It calls back when the last connection is closed, which is not waited for.
       this.#listener = { address: where.path, close: () => Promise.resolve(void server.close()) };
       return;

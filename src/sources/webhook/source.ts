@@ -13,11 +13,11 @@ import type { LineRun } from "../../formats/lines.ts";
 import type { Batch, Origin } from "../../pipeline/batch.ts";
 import type { Checkpoints, Position } from "../../pipeline/checkpoint.ts";
 import { errorText } from "../../pipeline/errors.ts";
-import type { BatchLimits, Source } from "../../pipeline/source.ts";
+import type { BatchLimits, SpooledServer } from "../../pipeline/source.ts";
 import { Channel } from "../../system/channel.ts";
 import { openLog } from "../../system/log.ts";
 import { TokenFile } from "../../system/token_file.ts";
-import { bindUnixSocket } from "../../system/unix_socket.ts";
+import { listenWithServer } from "../../system/unix_socket.ts";
 import type { TlsOptions } from "../../tls/dial.ts";
 import { listenForSockets } from "../../tls/listen.ts";
 import { isLocal, refuseStrangers, type WebhookAddress } from "./access.ts";
@@ -55,14 +55,8 @@ export interface WebhookOptions {
   readonly unfold?: (run: LineRun) => LineRun;
 }
 
-/** A webhook, listening. Dispose it after its batches are settled. */
-export interface WebhookSource extends Source, AsyncDisposable {
-  /** `host:port`, or the path of the socket. */
-  readonly address: string;
-  readonly acknowledgements: Checkpoints;
-  readonly spooled: true;
-  readonly [Symbol.asyncDispose]: () => Promise<void>;
-}
+/** A webhook, listening. */
+export type WebhookSource = SpooledServer;
 
 /** Begins to listen. @throws when it cannot, and when anybody could push from elsewhere unasked */
 export async function openWebhookSource(options: WebhookOptions): Promise<WebhookSource> {
@@ -113,12 +107,7 @@ class Webhook implements WebhookSource {
     const { listen, tls } = this.#options;
     if ("path" in listen) {
       const server = createSocketServer((socket) => this.#accept(socket, undefined));
-      const bind = (): Promise<void> =>
-        new Promise((resolve, reject) => {
-          server.once("error", reject);
-          server.listen({ path: listen.path }, resolve);
-        });
-      await bindUnixSocket(listen.path, 0o660, bind);
+      await listenWithServer(server, listen.path, 0o660);
       this.#listener = { address: listen.path, close: () => new Promise((resolve) => server.close(() => resolve())) };
       return;
     }

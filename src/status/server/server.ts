@@ -11,7 +11,7 @@ import { createServer as createSocketServer, type Socket } from "node:net";
 import { UsageError } from "../../pipeline/errors.ts";
 import { openLog } from "../../system/log.ts";
 import { makeTokenFile, TokenFile } from "../../system/token_file.ts";
-import { bindUnixSocket } from "../../system/unix_socket.ts";
+import { listenWithServer } from "../../system/unix_socket.ts";
 import { listenForSockets } from "../../tls/listen.ts";
 import type { AgentFeed } from "../state.ts";
 import { type Access, complaintOfAccess, warningOfAccess } from "./access.ts";
@@ -97,12 +97,7 @@ interface Bound {
 async function listen({ listen, tls }: Access, accept: (socket: Socket) => void): Promise<Bound> {
   if ("path" in listen) {
     const server = createSocketServer(accept);
-    const bind = (): Promise<void> =>
-      new Promise((resolve, reject) => {
-        server.once("error", reject);
-        server.listen({ path: listen.path }, resolve);
-      });
-    await bindUnixSocket(listen.path, 0o660, bind);
+    await listenWithServer(server, listen.path, 0o660);
     return {
       address: `unix:${listen.path}`,
       port: 0,
