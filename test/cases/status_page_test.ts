@@ -286,7 +286,7 @@ Deno.test({
       await page.evaluate(`document.getElementById("dump-button").click()`);
       await page.waitUntil(`document.getElementById("dump-link") !== null`);
       await page.evaluate(`document.getElementById("dump-link").click()`);
-      while (page.downloads.length === 0) await page.waitUntil("true");
+      await waitFor(() => page.downloads.length > 0, "the download");
       strictEqual(Deno.readTextFileSync(join(folder, page.downloads[0]!)), "all of it");
       deepStrictEqual(wishes.map((wish) => (wish as { profile: string }).profile), ["complete", "complete"]);
       deepStrictEqual(page.complaints, []);

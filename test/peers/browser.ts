@@ -2,7 +2,7 @@
  * Chromium without a window, driven over its own protocol (CDP, https://chromedevtools.github.io/devtools-protocol/). It can reach
  * nothing but loopback, and tells of every request that a page makes.
  */
-import { RunningProgram } from "./process.ts";
+import { RunningProgram, stretched, waitFor } from "./process.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 type Listener = (parameters: Json, session: string | undefined) => void;
@@ -94,7 +94,9 @@ export class Browser implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.send("Browser.close", {}).catch(() => {});
     this.#socket.close();
+    const children = descendantsOf(this.#program.pid);
     await this.#program[Symbol.asyncDispose]();
+    await waitFor(() => !children.some(isThere), "the end of the browser's helpers");
     await removeFolder(this.#folder);
   }
 
@@ -119,6 +121,8 @@ export class Page {
   readonly requests: string[] = [];
   /** Complaints of the page's console: errors of scripts, breaches of its policy, what could not be loaded. */
   readonly complaints: string[] = [];
+  /** Documents that are whole, by the ids of their loaders. */
+  readonly #loaded = new Set<string>();
   /** Guids of finished downloads, which are the names of their files. */
   readonly downloads: string[] = [];
   readonly #browser: Browser;
@@ -143,9 +147,13 @@ export class Page {
     this.#browser.on("Browser.downloadProgress", ({ state, guid }) => {
       if (state === "completed") this.downloads.push(String(guid));
     });
+    this.#on("Page.lifecycleEvent", ({ name, loaderId }) => {
+      if (name === "load") this.#loaded.add(String(loaderId));
+    });
     for (const domain of ["Page", "Runtime", "Network", "Log", "Accessibility"]) {
       await this.#send(`${domain}.enable`, {});
     }
+    await this.#send("Page.setLifecycleEventsEnabled", { enabled: true });
     await this.#send("Emulation.setScriptExecutionDisabled", { value: !script });
     await this.setScheme(scheme);
     await this.resize(width, height);
@@ -153,10 +161,9 @@ export class Page {
 
   /** Opens an address and waits until all of it is loaded. */
   async open(url: string): Promise<void> {
-    const loaded = new Promise<void>((resolve) => this.#on("Page.loadEventFired", () => resolve()));
-    const { errorText } = await this.#send("Page.navigate", { url });
+    const { errorText, loaderId } = await this.#send("Page.navigate", { url });
     if (errorText !== undefined) throw new Error(`Cannot open "${url}": ${errorText}`);
-    await loaded;
+    await waitFor(() => this.#loaded.has(String(loaderId)), `the whole of "${url}"`);
   }
 
   /** The value of an expression in the page; promises are waited for. @throws what it throws */
@@ -172,17 +179,29 @@ export class Page {
     return (result as { value: T }).value;
   }
 
-  /** Waits until the expression is true. @throws at the deadline, with what the page shows */
-  async waitUntil(expression: string, deadlineMs = 15_000): Promise<void> {
-    const endMs = performance.now() + deadlineMs;
-    while (!await this.evaluate<boolean>(`Boolean(${expression})`)) {
+  /** Waits until the expression is true, also over a change of the document. @throws at the deadline, with what the page shows */
+  async waitUntil(expression: string, deadlineMs = 20_000): Promise<void> {
+    const endMs = performance.now() + stretched(deadlineMs);
+    while (!await this.#holds(expression)) {
       if (performance.now() > endMs) {
         const text = await this.evaluate<string>("document.body.innerText");
         throw new Error(
-          `Cannot see ${expression}: not within ${deadlineMs} ms\n${text}\n${this.complaints.join("\n")}`,
+          `Cannot see ${expression}: not within ${stretched(deadlineMs)} ms\n${text}\n${this.complaints.join("\n")}`,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Whether an expression is true; not while one document gives way to the next. */
+  async #holds(expression: string): Promise<boolean> {
+    try {
+      return await this.evaluate<boolean>(`Boolean(${expression})`);
+    } catch (error) {
+      if (/Inspected target navigated|Execution context was destroyed|Cannot find .*context/.test(String(error))) {
+        return false;
+      }
+      throw error;
     }
   }
 
@@ -246,6 +265,30 @@ interface TreeNode {
   readonly role?: { readonly value: string };
   readonly name?: { readonly value: string };
   readonly properties?: readonly { readonly name: string; readonly value: { readonly value: unknown } }[];
+}
+
+/** Processes that a process has started, and those that these have. */
+function descendantsOf(pid: number): readonly number[] {
+  const parents = [...Deno.readDirSync("/proc")].filter(({ name }) => /^\d+$/.test(name)).map(({ name }) =>
+    [Number(name), parentOf(Number(name))] as const
+  );
+  const found = [pid];
+  for (const one of found) found.push(...parents.filter(([, parent]) => parent === one).map(([child]) => child));
+  return found.slice(1);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined; // it has ended
+  }
+}
+
+/** Whether a process is there, or waits for its parent to ask. */
+function isThere(pid: number): boolean {
+  return parentOf(pid) !== undefined;
 }
 
 /** The browser's helpers may still write into it for a moment. */

@@ -43,7 +43,7 @@ export async function inPlace(test: (place: Place) => Promise<void>): Promise<vo
       start,
       run: async (words, expectCode, env) => {
         await using program = start(words, env);
-        const { code } = await program.waitForExit(30_000);
+        const { code } = await program.waitForExit(60_000);
         const expected = typeof expectCode === "number" ? [expectCode] : expectCode;
         assert.ok(expected.includes(code), `${code}: ${words.join(" ")}\n${program.stdout}${program.stderr}`);
         return { stdout: program.stdout, stderr: program.stderr };

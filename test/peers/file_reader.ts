@@ -5,6 +5,7 @@ import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
 import type { Source } from "../../src/pipeline/source.ts";
 import { type FileEvent, type FileSourceOptions, openFileSource } from "../../src/sources/file/file_source.ts";
+import { stretched } from "./process.ts";
 
 const tuning = { sweepMs: 40, maxPollMs: 60, idlePollMs: 60, graceMs: 150, copyWaitMs: 400 };
 
@@ -91,9 +92,10 @@ export class Reader {
     assert.deepEqual([...this.records].sort(), [...expected].sort());
   }
 
-  /** Waits until a condition holds, 15 s at the most. */
+  /** Waits until a condition holds, or until it is clear that it never will: what is there then is for the caller to judge. */
   async until(condition: () => boolean): Promise<void> {
-    for (let i = 0; i < 1_500 && !condition(); i++) await pauseMs(10);
+    const endMs = performance.now() + stretched(15_000);
+    while (!condition() && performance.now() < endMs) await pauseMs(10);
   }
 
   /** Waits for an event. @throws when it does not come */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
 import { freePort, isListening } from "./ports.ts";
-import { RunningProgram } from "./process.ts";
+import { RunningProgram, stretched } from "./process.ts";
 
 /** How the servers are started. */
 export interface NatsOptions {
@@ -72,14 +72,19 @@ export class NatsServers implements AsyncDisposable {
   async withManager<T>(action: (manager: Awaited<ReturnType<typeof jetstreamManager>>) => Promise<T>): Promise<T> {
     const connection = await this.connect();
     try {
-      return await action(await jetstreamManager(connection, { timeout: 5_000 }));
+      return await action(await jetstreamManager(connection, { timeout: stretched(5_000) }));
     } finally {
       await connection.close();
     }
   }
 
   async connect(): Promise<NatsConnection> {
-    return await connect({ servers: [...this.addresses], timeout: 2_000, reconnect: false, ...this.#access });
+    return await connect({
+      servers: [...this.addresses],
+      timeout: stretched(5_000),
+      reconnect: false,
+      ...this.#access,
+    });
   }
 
   /** Messages in a stream. */

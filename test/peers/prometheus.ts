@@ -1,4 +1,4 @@
-/** Debian's Prometheus, which scrapes agents every half second; data in a temporary folder, on a free port of 127.0.0.1. */
+/** Debian's Prometheus, which scrapes agents every second; data in a temporary folder, on a free port of 127.0.0.1. */
 import { join } from "node:path";
 import { freePort } from "./ports.ts";
 import { RunningProgram } from "./process.ts";
@@ -46,7 +46,7 @@ export class Prometheus implements AsyncDisposable {
     Deno.writeTextFileSync(
       config,
       JSON.stringify({ // JSON is YAML
-        global: { scrape_interval: "500ms", scrape_timeout: "500ms", evaluation_interval: "1s" },
+        global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
         rule_files: rules === undefined ? [] : [rulesFile],
         scrape_configs: [{ job_name: "agent", static_configs: [{ targets }] }],
       }),

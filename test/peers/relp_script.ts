@@ -3,6 +3,8 @@
  * taken apart here a second time, so that a mistake of the agent is not repeated by its test.
  */
 
+import { stretched } from "./process.ts";
+
 /** One frame. Data is read as Latin-1: a character per octet. */
 export interface ScriptFrame {
   readonly transaction: number;
@@ -200,7 +202,7 @@ export async function exchange(port: number, text: string, until: string, deadli
   const timer = setTimeout(() => {
     late = true;
     connection.close(); // the read below then fails
-  }, deadlineMs);
+  }, stretched(deadlineMs));
   let answer = "";
   try {
     writeAll(connection, latin1(text));
@@ -208,7 +210,9 @@ export async function exchange(port: number, text: string, until: string, deadli
     for (;;) {
       const got = await connection.read(buffer).catch(() => null); // a reset is an end too
       if (late) {
-        throw new Error(`Cannot see the end of an answer: not within ${deadlineMs} ms; ${JSON.stringify(answer)}`);
+        throw new Error(
+          `Cannot see the end of an answer: not within ${stretched(deadlineMs)} ms; ${JSON.stringify(answer)}`,
+        );
       }
       if (got === null) return { answer, closed: true };
       answer += fromLatin1(buffer.subarray(0, got));

@@ -8,7 +8,7 @@
  * ```
  */
 import { join } from "node:path";
-import { LineCounter } from "./numbered_lines.ts";
+import { filesBelow, LineCounter } from "./numbered_lines.ts";
 import type { Pki } from "./pki.ts";
 import { clientName, serverName } from "./pki.ts";
 import { freePort, isListening } from "./ports.ts";
@@ -66,9 +66,15 @@ export class RelpServer implements AsyncDisposable {
     await this.#program.waitUntil(() => isListening(this.port), `imrelp on port ${this.port}`);
   }
 
-  /** SIGKILL; what it had taken and not written is lost, as a crash of it would. */
+  /**
+   * SIGKILL; what it had taken and not written is lost, as a crash of it would. A line that this tore is cut off: it was
+   * not acknowledged and comes again, but rsyslog would write the next one behind it, and then both are damaged.
+   */
   async kill(): Promise<void> {
     await this.#program?.kill();
+    for (const path of filesBelow(this.output)) {
+      Deno.truncateSync(path, Deno.readFileSync(path).lastIndexOf(10) + 1);
+    }
   }
 
   /** Lines on disk. */

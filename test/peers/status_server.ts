@@ -4,6 +4,7 @@ import { request as tlsRequest } from "node:https";
 import { openStatusServer, type StatusServer, type StatusServerOptions } from "../../src/status/server/server.ts";
 import { ScriptedFeed, someState } from "./agent_state.ts";
 import { serverName } from "./pki.ts";
+import { stretched } from "./process.ts";
 
 /** What is asked; the target goes out as it is. */
 export interface Question {
@@ -80,7 +81,7 @@ export class RawConnection implements Disposable {
   async read(pattern: RegExp = never, deadlineMs = 10_000): Promise<string> {
     const buffer = new Uint8Array(65_536);
     let text = "";
-    const timer = setTimeout(() => this[Symbol.dispose](), deadlineMs);
+    const timer = setTimeout(() => this[Symbol.dispose](), stretched(deadlineMs));
     try {
       while (!pattern.test(text)) {
         const count = await this.#connection.read(buffer);
@@ -101,7 +102,7 @@ export class RawConnection implements Disposable {
     const timer = setTimeout(() => {
       inTime = false;
       this[Symbol.dispose]();
-    }, deadlineMs);
+    }, stretched(deadlineMs));
     await this.read(never, 2 * deadlineMs);
     clearTimeout(timer);
     return inTime;
