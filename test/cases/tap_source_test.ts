@@ -68,12 +68,15 @@ Deno.test("openTapSource() gives every line of several taps, each tap's in order
     const path = join(folder, "run", "tap.sock");
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o660);
     const taps = [0, 1, 2].map(() => new RunningTap(path));
+    const outputs = taps.map((tap) => tap.readAll());
     await Promise.all(taps.map(async (tap, i) => {
-      const reading = tap.readAll();
       await tap.writeAll(numberedLines(2_000, i * 1_000_000));
       await tap.write(`torn ${i}`);
+    }));
+    await waitFor(() => reader.records.length === 6_000, "all lines"); // after its end a tap waits for a moment alone
+    await Promise.all(taps.map(async (tap, i) => {
       await tap.endInput();
-      await reading;
+      await outputs[i];
       assert.equal(await tap.exitCode(), 0);
     }));
     await waitFor(() => reader.records.length === 6_003, "all records");
@@ -141,10 +144,10 @@ Deno.test("openTapSource() stops without losing a line that a tap has sent, and 
       records.push(...reader.records);
     }
     const last = new Reader(source);
+    await waitFor(() => records.length + last.records.length >= sent, "the rest");
     await tap.endInput();
     await output;
     assert.equal(await tap.exitCode(), 0);
-    await waitFor(() => records.length + last.records.length >= sent, "the rest");
     last.stop.abort();
     await last.ended;
     assert.deepEqual([...records, ...last.records].map((text) => Number(text.slice(0, 10))), [...Array(sent).keys()]);

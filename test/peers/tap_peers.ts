@@ -1,7 +1,7 @@
 /** Both neighbours of `agent tap`: the programs before and behind it in the pipeline, and listeners of every temper. */
 import { createHash } from "node:crypto";
 import { agentCommand } from "./agent.ts";
-import { waitFor } from "./process.ts";
+import { stretched, waitFor } from "./process.ts";
 
 /** Bytes per line of {@linkcode numberedLines}, its LF included. */
 export const lineBytes = 200;
@@ -45,6 +45,8 @@ export class RunningTap {
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #stderr: Promise<string>;
+  /** Bytes that `readAll` has read so far. */
+  passed = 0;
 
   constructor(socketPath: string, words: readonly string[] = []) {
     const { command, args } = agentCommand(["tap", "--socket", socketPath, ...words]);
@@ -85,18 +87,17 @@ export class RunningTap {
   /** Reads stdout to its end. `pauseMs` after each chunk makes a slow reader. */
   async readAll(pauseMs = 0): Promise<Received> {
     const hash = createHash("sha256");
-    let bytes = 0;
     for await (const chunk of this.#child.stdout) {
       hash.update(chunk);
-      bytes += chunk.length;
+      this.passed += chunk.length;
       if (pauseMs > 0) await sleep(pauseMs);
     }
-    return { bytes, sha256: hash.digest("hex") };
+    return { bytes: this.passed, sha256: hash.digest("hex") };
   }
 
   /** The exit code; SIGKILL after the deadline makes it 137. */
   async exitCode(deadlineMs = 30_000): Promise<number> {
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), deadlineMs);
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), stretched(deadlineMs));
     const { code } = await this.#child.status;
     clearTimeout(timer);
     return code;
@@ -107,6 +108,8 @@ export class RunningTap {
 export interface ListenerTemper {
   /** Pause after each read, ms. */
   readonly pauseMs?: number;
+  /** Accepts, and reads nothing before this. */
+  readonly from?: Promise<void>;
   /** Accepts and never reads. */
   readonly isStuck?: boolean;
   /** Reads this much at most at once. */
@@ -179,7 +182,8 @@ export class TapListener implements AsyncDisposable {
   }
 
   async #read(connection: Deno.Conn): Promise<void> {
-    const { pauseMs, readBytes } = this.#temper;
+    const { from, pauseMs, readBytes } = this.#temper;
+    await from;
     try {
       for (;;) {
         const buffer = new Uint8Array(readBytes ?? 64 * 1024);
