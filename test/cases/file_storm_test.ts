@@ -31,10 +31,13 @@ for (const { name, condition, open } of receivers) {
         logLevel: "debug",
       });
       const trace = new StormTrace(shipper);
-      await shipper.program.waitForOutput(/running: /); // what is rotated away before its first start is none of its files
-      const writer = new StormWriter({ path, run, linesPerSecond: 20_000, rotateEveryMs: 330, keep: 4_000 });
+      // What is rotated away before the agent's first look is none of its files.
+      let isSeen = false;
+      const rotation = { rotateEveryMs: 330, mayRotate: () => isSeen, keep: 4_000 };
+      const writer = new StormWriter({ path, run, linesPerSecond: 20_000, ...rotation });
       try {
         await shipper.program.waitUntil(() => sizeBelow(join(shipper.state, "positions")) > 0, "a first position");
+        isSeen = true;
         await killAtRandom(shipper, receiver, trace);
         const lines = await writer.stop();
         await untilAllOrQuiet(receiver, () => judgeLines(receiver.output, run, lines, lineBytes).lost === 0, lines);

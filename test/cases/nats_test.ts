@@ -223,7 +223,8 @@ class Files implements Disposable {
 
   /** Lines of all files below a folder, without what stands before `deviceN`. */
   linesBelow(name: string): ReadonlySet<string> {
-    const lines = [...readTexts(this.path(name))].join("").split("\n").filter((line) => line !== "");
+    // What stands behind the last LF of a file is half a line: being written, or torn by a kill.
+    const lines = [...readTexts(this.path(name))].flatMap((text) => text.split("\n").slice(0, -1));
     return new Set(lines.map((line) => /device\d \d+$/.exec(line)?.[0] ?? line));
   }
 

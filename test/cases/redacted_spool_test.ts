@@ -2,6 +2,7 @@
 import { ok } from "node:assert/strict";
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
+import { filesBelow } from "../peers/numbered_lines.ts";
 import { freePort } from "../peers/ports.ts";
 import { RunningProgram } from "../peers/process.ts";
 
@@ -37,10 +38,12 @@ Deno.test("agent ship writes nothing of a secret to its state, with its sink awa
 
 /** All bytes of all files below `folder`, as text. */
 function contents(folder: string): string {
-  let all = "";
-  for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
-    if (isDirectory) all += contents(join(folder, name));
-    else if (isFile) all += new TextDecoder("latin1").decode(Deno.readFileSync(join(folder, name)));
-  }
-  return all;
+  return filesBelow(folder).map((path) => {
+    try {
+      return new TextDecoder("latin1").decode(Deno.readFileSync(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return ""; // gone since it was listed
+      throw error;
+    }
+  }).join("");
 }

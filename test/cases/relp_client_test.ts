@@ -1,18 +1,25 @@
 /** The RELP client beyond one plain session: rebinding, several servers, the end of the numbers, templates. */
-import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { batchOfLines, type Origin } from "../../src/pipeline/batch.ts";
 import { openRelpSink } from "../../src/sinks/relp/sink.ts";
 import { agentCommand } from "../peers/agent.ts";
-import { judgeLines, newRun, numberedLine, perfect, writeNumberedLines } from "../peers/numbered_lines.ts";
+import {
+  judgeLines,
+  newRun,
+  numberedLine,
+  perfect,
+  type Verdict,
+  writeNumberedLines,
+} from "../peers/numbered_lines.ts";
 import { freePort } from "../peers/ports.ts";
-import { RunningProgram } from "../peers/process.ts";
+import { RunningProgram, runProgram } from "../peers/process.ts";
 import { type ScriptServer, startScriptServer } from "../peers/relp_script.ts";
 import { startShipper } from "../peers/shipper.ts";
 import { needs } from "../peers/skip.ts";
 
 /** Judges what servers received, taken together in the order of their being named. */
-function judged(folder: string, run: string, count: number, ...servers: readonly ScriptServer[]): unknown {
+function judged(folder: string, run: string, count: number, ...servers: readonly ScriptServer[]): Verdict {
   const received = join(folder, "received");
   const messages = servers.flatMap((server) => server.messages);
   Deno.writeTextFileSync(received, messages.map((message) => message + "\n").join(""));
@@ -111,7 +118,7 @@ Deno.test("agent ship goes to its second server while the first is away, and bac
     };
     write();
     await shipper.program.waitUntil(() => second.messages.length === 20, "the first lines, at the second server");
-    match(shipper.program.stderr, new RegExp(`delivers to 127.0.0.1:${second.port} from now on: .*refused`));
+    await shipper.program.waitForOutput(new RegExp(`delivers to 127.0.0.1:${second.port} from now on: .*refused`));
     ok(!/is down/.test(shipper.program.stderr), "one server is enough");
 
     await using first = startScriptServer((peer) => peer.serve(), firstPort);
@@ -119,7 +126,7 @@ Deno.test("agent ship goes to its second server while the first is away, and bac
       write();
       return first.messages.length > 0;
     }, "lines at the first server");
-    match(shipper.program.stderr, new RegExp(`delivers to 127.0.0.1:${firstPort} from now on`));
+    await shipper.program.waitForOutput(new RegExp(`delivers to 127.0.0.1:${firstPort} from now on`));
     await shipper.program.waitUntil(() => second.messages.length + first.messages.length >= count, "all lines");
     deepStrictEqual(judged(folder, run, count, second, first), perfect(count));
   });
@@ -138,7 +145,10 @@ Deno.test("agent ship leaves a server that takes connections and answers nothing
     const options = { include: join(folder, "in.log"), port: 1, sink, once: true, timeout: "1s", windowSize: 64 };
     await using shipper = startShipper(options);
     strictEqual((await shipper.program.waitForExit(30_000)).code, 0, shipper.program.stderr);
-    deepStrictEqual(judged(folder, run, 500, second), perfect(500));
+    const verdict = judged(folder, run, 500, second);
+    deepStrictEqual({ ...verdict, duplicates: 0, received: 500 }, perfect(500));
+    // The good one, too, may be silent for the timeout, where the machine has no time for it.
+    ok(verdict.duplicates <= 64 * (second.sessions - 1), `${verdict.duplicates} duplicates`);
   });
 });
 
@@ -152,8 +162,11 @@ Deno.test({
       const sink = { localAddress: "127.0.0.2", keepAlive: "77s" };
       await using shipper = startShipper({ include: join(folder, "in.log"), port: server.port, sink });
       await shipper.program.waitUntil(() => server.messages.length === 10, "all lines");
-      const { stdout } = await new Deno.Command("ss", { args: ["-tnoH", "dst", `127.0.0.1:${server.port}`] }).output();
-      match(new TextDecoder().decode(stdout), /127\.0\.0\.2:\d+ .*timer:\(keepalive,(1min1[0-9]|7[0-9])/);
+      // Until the kernel has an answer to what was sent last, it shows another timer.
+      await shipper.program.waitUntil(async () => {
+        const { stdout } = await runProgram("ss", ["-tnoH", "dst", `127.0.0.1:${server.port}`]);
+        return /127\.0\.0\.2:\d+ .*timer:\(keepalive,(1min\d+|[1-9]\d)sec/.test(stdout);
+      }, "a timer of 77 s for the connection from 127.0.0.2");
     });
   },
 });
@@ -242,18 +255,18 @@ Deno.test({
       await agent.waitForOutput(/running/);
 
       using socket = openDatagramSocket();
-      const send = (port: number): () => Promise<void> => async (): Promise<void> => {
+      const send = async (port: number): Promise<void> => {
         for (const record of records) {
           const bytes = Uint8Array.from(record, (character) => character.charCodeAt(0));
           await socket.connection.send(bytes, { transport: "udp", hostname: "127.0.0.1", port });
         }
       };
-      await sendUntil(
-        rsyslog,
-        send(theirPort),
-        () => names.every((name) => theirs[name].messages.length >= records.length),
-      );
-      await sendUntil(agent, send(ourPort), () => names.every((name) => ours[name].messages.length >= records.length));
+      for (const [program, port, servers] of [[rsyslog, theirPort, theirs], [agent, ourPort, ours]] as const) {
+        await program.waitUntil(() => isBoundToUdp(port), "somebody to take datagrams");
+        await send(port);
+        const isThere = (): boolean => names.every((name) => servers[name].messages.length >= records.length);
+        await program.waitUntil(isThere, "all records in every template");
+      }
       for (const name of names) {
         const wanted = theirs[name].messages.slice(0, records.length).map((message) => message.replace(/\n$/, ""));
         const got = ours[name].messages.slice(0, records.length);
@@ -264,17 +277,10 @@ Deno.test({
   },
 });
 
-/** Datagrams sent before a program listens are gone: they are sent again, as a whole, until all of one round is there. */
-async function sendUntil(program: RunningProgram, send: () => Promise<void>, done: () => boolean): Promise<void> {
-  let sentAtMs = -Infinity;
-  await program.waitUntil(async () => {
-    if (done()) return true;
-    if (performance.now() - sentAtMs > 2_000) {
-      sentAtMs = performance.now();
-      await send();
-    }
-    return false;
-  }, "all records in every template");
+/** Whether somebody takes datagrams on a port of 127.0.0.1: those that are sent before are gone. */
+function isBoundToUdp(port: number): boolean {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+  return Deno.readTextFileSync("/proc/net/udp").includes(local);
 }
 
 /** The rules write `metadata:` into records for all sinks but Gardener's: an element where there is a place, else words. */

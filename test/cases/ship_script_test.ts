@@ -58,6 +58,11 @@ function delivered({ code, verdict, shipper }: Outcome, count: number, maxDuplic
   deepStrictEqual({ ...verdict, duplicates: 0 }, { ...perfect(count), received: count + verdict.duplicates });
 }
 
+/** Sessions but the last: also a good script may be silent for the timeout, where the machine has no time for it. */
+function brokenSessions({ server }: Outcome): number {
+  return server.sessions - 1;
+}
+
 Deno.test("agent ship opens as librelp does, counts from 1, and closes politely", async () => {
   await ship(300, (peer) => peer.serve(), {}, (outcome) => {
     delivered(outcome, 300, 0);
@@ -208,7 +213,7 @@ Deno.test("agent ship gives up on a server that answers open and nothing more, a
     await peer.swallow();
   });
   await ship(1_000, script, { timeout: "1s" }, (outcome) => {
-    delivered(outcome, 1_000, 128);
+    delivered(outcome, 1_000, 128 * brokenSessions(outcome));
     match(outcome.shipper.program.stderr, /no answer/);
   });
 });
@@ -224,7 +229,7 @@ Deno.test("agent ship never has more unanswered than its window, and repeats no 
     while (await peer.readFrame() !== undefined) unanswered++;
   });
   await ship(400, script, { windowSize: 40, timeout: "1s" }, (outcome) => {
-    delivered(outcome, 400, 40);
+    delivered(outcome, 400, 40 * brokenSessions(outcome));
     ok(unanswered <= 40 && unanswered >= 20, `${unanswered} frames without an answer`);
   });
 });

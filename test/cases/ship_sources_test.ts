@@ -3,7 +3,15 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import { startCollector } from "../peers/collector.ts";
-import { judgeLines, newRun, numberedLine, perfect, sizeBelow, writeNumberedLines } from "../peers/numbered_lines.ts";
+import {
+  filesBelow,
+  judgeLines,
+  newRun,
+  numberedLine,
+  perfect,
+  sizeBelow,
+  writeNumberedLines,
+} from "../peers/numbered_lines.ts";
 import { freePort, isListening } from "../peers/ports.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { ShipWith } from "../peers/ship_with.ts";
@@ -16,6 +24,11 @@ function text(run: string, from: number, to: number): string {
   let lines = "";
   for (let i = from; i < to; i++) lines += numberedLine(run, i, lineBytes);
   return lines;
+}
+
+/** What all files below a folder hold, as Latin-1. */
+function textBelow(folder: string): string {
+  return filesBelow(folder).map((path) => new TextDecoder("latin1").decode(Deno.readFileSync(path))).join("");
 }
 
 /** Sends the lines over TCP; resolves when the kernel has them all. */
@@ -45,7 +58,8 @@ Deno.test("29: agent ship keeps what syslog sent over a SIGKILL while its sink i
   await using shipper = new ShipWith({ sources, port: collector.port });
   const program = await shipper.startAndWait();
   await sendLines(port, text(run, 0, 2_000));
-  await program.waitUntil(() => sizeBelow(join(shipper.state, "spool")) > 2_000 * lineBytes, "the lines in the spool");
+  const last = numberedLine(run, 1_999, lineBytes).trimEnd();
+  await program.waitUntil(() => textBelow(join(shipper.state, "spool")).includes(last), "the last line in the spool");
   await shipper.kill();
   await shipper.startAndWait();
   await sendLines(port, text(run, 2_000, 2_500));
@@ -75,13 +89,13 @@ Deno.test("agent ship with a webhook answers 200 for what a SIGKILL cannot take,
   strictEqual(status, 503);
   ok(taken >= 2_000, `${taken} lines of ${lineBytes} bytes were all that 1 MiB took`);
   await collector.start();
-  await collector.waitForLines(taken);
+  await waitFor(() => judgeLines(collector.output, run, taken).lost === 0, "every line that was taken");
   // The last of the refused request may be a part that found room: it is sent again by its sender, as it was told.
-  const { lost, damaged, outOfOrder } = judgeLines(collector.output, run, taken + 100);
-  ok(lost <= 100, `${lost} lines are lost`);
-  deepStrictEqual([damaged, outOfOrder], [0, 0]);
   await waitFor(async () => await push(port, text(run, taken, taken + 100)) === 200, "room for the refused request");
   await waitFor(() => judgeLines(collector.output, run, taken + 100).lost === 0, "every line");
+  await shipper.program[Symbol.asyncDispose](); // nothing is written to the collector's files any more
+  const { damaged, outOfOrder } = judgeLines(collector.output, run, taken + 100);
+  deepStrictEqual([damaged, outOfOrder], [0, 0]);
 });
 
 Deno.test({
@@ -112,6 +126,7 @@ Deno.test({
           judgeLines(collector.output, live, 10_000).lost === 0 &&
           judgeLines(collector.output, filed, 1_000).lost === 0,
         "every line of both sources",
+        60_000,
       );
       strictEqual(judgeLines(collector.output, live, 10_000).outOfOrder, 0);
       strictEqual(program.status, undefined, program.stderr);
@@ -173,10 +188,14 @@ Deno.test("33: agent ship moves to another sink at SIGHUP under 5,000 lines/s: f
   shipper.writeConfig();
   program.signal("SIGHUP");
   await writing;
-  await waitFor(() => first.lines + second.lines >= count, `${count} lines at both collectors`);
-  const both = join(first.folder, "both");
-  Deno.writeTextFileSync(both, first.text() + second.text());
-  const verdict = judgeLines(both, run, count);
+  const judged = (): ReturnType<typeof judgeLines> => {
+    const both = join(first.folder, "both");
+    Deno.writeTextFileSync(both, first.text() + second.text());
+    return judgeLines(both, run, count);
+  };
+  // A count of lines alone may be made of repeated ones.
+  await waitFor(() => first.lines + second.lines >= count && judged().lost === 0, `${count} lines at both collectors`);
+  const verdict = judged();
   deepStrictEqual({ ...verdict, received: count, duplicates: 0 }, perfect(count));
   ok(verdict.duplicates <= 1_024, `${verdict.duplicates} duplicates`);
   const [got, rest] = [judgeLines(first.output, run, count), judgeLines(second.output, run, count)];

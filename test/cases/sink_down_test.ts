@@ -10,7 +10,7 @@ import { agentCommand } from "../peers/agent.ts";
 import { type Collector, startCollector } from "../peers/collector.ts";
 import { judgeLines, newRun, numberedLine, type Verdict } from "../peers/numbered_lines.ts";
 import { freePort } from "../peers/ports.ts";
-import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
+import { RunningProgram, waitFor } from "../peers/process.ts";
 
 const fullLines = 3_600_000;
 const lines = Number(Deno.env.get("SINK_DOWN_LINES") ?? 60_000);
@@ -132,12 +132,11 @@ class Outage implements AsyncDisposable {
     try {
       const source = join(this.#folder, "state", "spool");
       for (const { name, isFile } of Deno.readDirSync(source)) {
-        if (isFile) Deno.copyFileSync(join(source, name), join(copy, name));
+        if (isFile) copyIfThere(join(source, name), join(copy, name));
       }
-      const { command, args } = agentCommand(["spool", "check", "--json", "--folder", copy]);
-      const report = JSON.parse((await runProgram(command, args)).stdout);
-      const { stdout } = await runProgram(command, [...args.slice(0, -4), "export", "--folder", copy]);
-      const counts = [...stdout.matchAll(/gap: (\d+) records? not taken/g)].map(([, count]) => Number(count));
+      const report = JSON.parse(await ask("spool", "check", "--json", "--folder", copy));
+      const exported = await ask("spool", "export", "--folder", copy);
+      const counts = [...exported.matchAll(/gap: (\d+) records? not taken/g)].map(([, count]) => Number(count));
       return { ...report, told: { notices: counts.length, records: counts.reduce((sum, count) => sum + count, 0) } };
     } finally {
       Deno.removeSync(copy, { recursive: true });
@@ -150,7 +149,7 @@ class Outage implements AsyncDisposable {
     await waitFor(
       async () => complete(report = await this.spool()),
       "all records, held or counted as dropped",
-      30_000,
+      60_000,
     ).catch((error) => {
       throw new Error(`${error.message}\n${JSON.stringify(report)}`);
     });
@@ -191,6 +190,23 @@ class Outage implements AsyncDisposable {
     await this.program.kill();
     await this.#collector?.[Symbol.asyncDispose]();
     Deno.removeSync(this.#folder, { recursive: true });
+  }
+}
+
+/** What the agent prints, whatever its exit code: the copy of what is being written may end within a record. */
+async function ask(...words: readonly string[]): Promise<string> {
+  const { command, args } = agentCommand(words);
+  await using program = RunningProgram.start(command, args);
+  await program.waitForExit();
+  return program.stdout;
+}
+
+/** A segment may be dropped since it was listed. */
+function copyIfThere(from: string, to: string): void {
+  try {
+    Deno.copyFileSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -18,6 +18,8 @@ export interface StormOptions {
   readonly run: string;
   readonly linesPerSecond: number;
   readonly rotateEveryMs: number;
+  /** Whether it may rotate by now; default: always. */
+  readonly mayRotate?: () => boolean;
   /** Old files that are kept. */
   readonly keep: number;
 }
@@ -62,9 +64,10 @@ export class StormWriter {
   }
 
   async #write(): Promise<void> {
-    const { path, linesPerSecond, rotateEveryMs } = this.#options;
+    const { path, linesPerSecond, rotateEveryMs, mayRotate = () => true } = this.#options;
     const startMs = performance.now();
     let rotations = 0;
+    let rotateMs = rotateEveryMs;
     let file = Deno.openSync(path, { append: true, create: true });
     try {
       while (!this.#stopping) {
@@ -72,7 +75,8 @@ export class StormWriter {
         // Never more than a tenth of a second at once: a test machine that stalls makes no flood afterwards.
         const due = Math.min(passedMs * linesPerSecond / 1_000, this.#next + linesPerSecond / 10);
         this.#append(file, Math.floor(due));
-        if (passedMs > (rotations + 1) * rotateEveryMs) {
+        if (passedMs > rotateMs && mayRotate()) {
+          rotateMs = passedMs + rotateEveryMs;
           file.close();
           this.#rotate(rotations++ % 2 === 0);
           file = Deno.openSync(path, { append: true, create: true });
