@@ -25,7 +25,7 @@ function copy(from: string, to: string): void {
 
 function build(root: string, words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   const all = ["run", "-A", "--quiet", "scripts/build.ts", "--output", join(root, "out"), ...words];
-  return runProgram(Deno.execPath(), all, { cwd: root, env, deadlineMs: 120_000 });
+  return runProgram(Deno.execPath(), all, { cwd: root, env, deadlineMs: 400_000 });
 }
 
 Deno.test({

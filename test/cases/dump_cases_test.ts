@@ -37,7 +37,7 @@ Deno.test({
     inPlace(async (place) => {
       const slow = place.script("slow", "echo begun; sleep 1000");
       const commands = Array.from({ length: 50 }, (_, i) => ["--command", `slow${i}=${slow}`]).flat();
-      await place.run([...commands, "--only", "command/*", "--deadline", "3s", "-o", "out.tar.gz"], 3);
+      await place.run([...commands, "--only", "command/*", "--deadline", "6s", "-o", "out.tar.gz"], 3);
       using dump = await OpenedDump.open(join(place.folder, "out.tar.gz"));
       dump.judge();
       const collectors = dump.report.nodes[0]!.collectors;
@@ -192,7 +192,7 @@ Deno.test({
 /** What the file sink has written, without what stands before the text. */
 function shippedLines(folder: string): readonly string[] {
   try {
-    return filesBelow(folder, () => true).flatMap((path) => Deno.readTextFileSync(path).match(/line \d+$/gm) ?? []);
+    return filesBelow(folder, () => true).flatMap((path) => Deno.readTextFileSync(path).match(/line \d+(?=\n)/g) ?? []);
   } catch {
     return []; // nothing is there yet
   }

@@ -267,7 +267,7 @@ Deno.test({
       const machine = machineWith(folder, {
         kubectl: `/bin/sleep 1000 & echo $! >> ${pids}; echo $$ >> ${pids}; /bin/sleep 1000`,
       });
-      const { notes } = await collect(machine, collectorOf("kubernetes/cluster"), { deadlineMs: 700 });
+      const { notes } = await collect(machine, collectorOf("kubernetes/cluster"), { deadlineMs: 3_000 });
       ok(notes.some(({ state }) => state === "timeout"), JSON.stringify(notes));
       const started = Deno.readTextFileSync(pids).trim().split("\n").map(Number);
       ok(started.length >= 2);
@@ -451,7 +451,7 @@ Deno.test("every collector runs on this machine, within its deadline and without
   const options: CollectorOptions = { destinations: [{ host: "127.0.0.1", port: 9 }], processes: ["deno"] };
   const table = collectors(options);
   strictEqual(new Set(table.map(({ id }) => id)).size, table.length, "ids are unique");
-  const all = await collectAll(readMachine(), table, { profile: "speed", deadlineMs: 10_000 });
+  const all = await collectAll(readMachine(), table, { profile: "speed", deadlineMs: 60_000 });
   for (const [id, { error }] of all) strictEqual(error, undefined, `${id}: ${error}`);
   const texts = new Map([...all.values()].flatMap((one) => [...one.texts]));
   for (

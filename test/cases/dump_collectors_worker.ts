@@ -3,7 +3,7 @@ import { collectors } from "../../src/dump/collectors/mod.ts";
 import { readMachine } from "../../src/dump/machine.ts";
 import { collectAll } from "../peers/collecting.ts";
 
-const all = await collectAll(readMachine(), collectors(), { profile: "speed", deadlineMs: 15_000, keepBytes: 65_536 });
+const all = await collectAll(readMachine(), collectors(), { profile: "speed", deadlineMs: 60_000, keepBytes: 65_536 });
 const summary = [...all].map(([id, { skipped, texts, notes, error }]) => ({
   id,
   skipped,

@@ -44,7 +44,7 @@ class Scene implements Disposable {
     return gatherNodes({
       nodes: parseNodes(list),
       wish: { profile: "speed", since: new Date("2026-11-20T00:00:00Z"), deadlineMs: 5_000 },
-      deadlineMs: 15_000,
+      deadlineMs: 60_000,
       machine: readMachine("/", { searchPath: this.folder }),
       http: { pollMs: 10 },
       store: { work: this.#work, redactor, level: 1, maxArtifactBytes: 1 << 20 },
@@ -140,7 +140,11 @@ missing) exit 127 ;;
 esac
 `,
     );
-    const nodes = await scene.gather("good,incomplete,hang,closed,liar,cut,sealed,missing", { deadlineMs: 6_000 });
+    // The one that hangs holds it up to the deadline, which the others must not miss, however slow this machine is.
+    const beganMs = performance.now();
+    await scene.gather("good");
+    const deadlineMs = Math.max(6_000, Math.round(20 * (performance.now() - beganMs)));
+    const nodes = await scene.gather("good,incomplete,hang,closed,liar,cut,sealed,missing", { deadlineMs });
     deepStrictEqual(nodes.map(({ id }) => id), [
       "good",
       "incomplete",
@@ -174,7 +178,11 @@ esac
     );
     // Our end is gone at the deadline. Over there sleep never writes, so nobody tells it; agent does write.
     Deno.kill(Number(Deno.readTextFileSync(join(folder, "hanging"))), "SIGKILL");
-    strictEqual((await runProgram("sh", ["-c", "ps -eo args | grep -c '[s]sh.conf' || true"])).stdout.trim(), "0");
+    const ours = async (): Promise<string> => (await runProgram("ps", ["-eo", "args"])).stdout;
+    await waitFor(
+      async () => !(await ours()).includes(join(folder, "ssh.conf")),
+      "the end of all that was started here",
+    );
   },
 });
 

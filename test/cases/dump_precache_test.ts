@@ -29,7 +29,7 @@ async function inFolder(test: (folder: string) => Promise<void>): Promise<void> 
 }
 
 /** A collector under a name that is cached. */
-function collectorOf(give: () => AsyncIterable<Artifact>, timeoutMs = 1_000): Collector {
+function collectorOf(give: () => AsyncIterable<Artifact>, timeoutMs = 60_000): Collector {
   return {
     id: "system/disk",
     summary: "",
@@ -138,7 +138,7 @@ Deno.test("withPrecache() shows what was kept, with its time, where the live col
       })();
       yield { path: "b", kind: "text", origin: "b", content };
     }
-    const [hangs] = withPrecache([collectorOf(half)], store) as [Collector];
+    const [hangs] = withPrecache([collectorOf(half, 2_000)], store) as [Collector];
     const { texts, artifacts, notes, error } = await collect(readMachine(), hangs);
     strictEqual(error, undefined);
     deepStrictEqual([...texts], [["a", "live a\n"], ["b", "half of b\n"], ["cached/b", "kept b\n"], ["c", "kept c\n"]]);
@@ -172,7 +172,7 @@ Deno.test({
       deepStrictEqual(await refresh(store, journal, machine), []);
       const pids = join(folder, "pids");
       script(`/bin/sleep 1000 & echo $! >> ${pids}; echo $$ >> ${pids}; /bin/sleep 1000`);
-      const [quick] = withPrecache([{ ...journal, timeoutMs: 2_000 }], store) as [Collector];
+      const [quick] = withPrecache([{ ...journal, timeoutMs: 4_000 }], store) as [Collector];
       const { texts, notes } = await collect(machine, quick, { profile: "speed" });
       strictEqual(texts.get("systemd/app.service/log.txt"), "line of the journal\n");
       ok(notes.some(({ state }) => state === "timeout") && notes.some(({ state }) => state === "partial"));

@@ -35,7 +35,7 @@ Deno.test({
       const pids = join(folder, "pids");
       const script = `sleep 1000 & echo $! >> ${pids}; echo $$ >> ${pids}; echo before; sleep 1000`;
       const { report } = await dumpTo(out, [
-        commandOf("kube/get", { program: "sh", args: ["-c", script] }, { timeoutMs: 700 }),
+        commandOf("kube/get", { program: "sh", args: ["-c", script] }, { timeoutMs: 3_000 }),
         textsOf("system/a", { "system/a": "fine\n" }),
       ]);
       assert.equal(report.complete, false);
@@ -106,14 +106,14 @@ Deno.test({
         collectorOf("x/hangs", async function* (): AsyncGenerator<Artifact> {
           yield one("x/first", streamOf("kept\n"));
           await hang;
-        }, { timeoutMs: 100 }),
+        }, { timeoutMs: 2_000 }),
         collectorOf("x/throws", async function* (): AsyncGenerator<Artifact> {
           yield one("x/second", streamOf("kept too\n"));
           throw new Error("broke with s3cret");
         }),
         collectorOf("x/endless", async function* (): AsyncGenerator<Artifact> {
           yield one("x/third", endless());
-        }, { timeoutMs: 300 }),
+        }, { timeoutMs: 2_000 }),
         collectorOf("x/skips", async function* (): AsyncGenerator<Artifact> {}, { skips: () => hang, timeoutMs: 100 }),
         collectorOf("x/not-here", async function* (): AsyncGenerator<Artifact> {}, {
           skips: () => Promise.resolve("no such thing here"),
@@ -175,7 +175,7 @@ Deno.test({
             context.signal.addEventListener("abort", () => resolve())
           );
         }));
-      const { report } = await dumpTo(out, slow, { deadlineMs: 1_500, jobs: 3 });
+      const { report } = await dumpTo(out, slow, { deadlineMs: 3_000, jobs: 3 });
       using dump = await OpenedDump.open(out);
       dump.judge();
       const statuses = report.nodes[0]!.collectors.map(({ status }) => status);

@@ -170,7 +170,7 @@ for (const kind of kinds) {
   Deno.test(`HttpSink of ${kind} counts nothing as delivered without a whole answer`, async () => {
     for (const broken of ["hang", "close", "closeWithin"] as const) {
       await using server = await ScriptedHttp.start({ answer: (request, i) => i === 0 ? broken : accepted(request) });
-      await using sink = openSink(kind, server.port, { timeoutMs: 300 });
+      await using sink = openSink(kind, server.port, broken === "hang" ? { timeoutMs: 1_500 } : {});
       const batch = lines("a", "b");
       await rejects(sink.send(batch, forever), PeerError);
       sink.reset();

@@ -22,13 +22,13 @@ const supervisors: Readonly<
     needed: ["s6-svscan", "s6-log"],
     start: ({ root }) => ["s6-svscan", [join(root, "etc/s6")]],
     end: "SIGTERM",
-    stop: ({ root, name }) => ["s6-svc", ["-wD", "-T", "10000", "-d", join(root, "etc/s6", name)]],
+    stop: ({ root, name }) => ["s6-svc", ["-wD", "-T", "60000", "-d", join(root, "etc/s6", name)]],
   },
   runit: {
     needed: ["runsvdir", "svlogd"],
     start: ({ root }) => ["runsvdir", [join(root, "etc/sv")]],
     end: "SIGHUP",
-    stop: ({ root, name }) => ["sv", ["-w", "10", "down", join(root, "etc/sv", name)]],
+    stop: ({ root, name }) => ["sv", ["-w", "60", "down", join(root, "etc/sv", name)]],
   },
 };
 

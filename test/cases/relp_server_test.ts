@@ -73,7 +73,7 @@ const untilClosed = async (port: number, text: string): Promise<string> => {
 };
 
 Deno.test("RELP server says goodbye to a session that is silent for idleTimeout, and to no other", async () => {
-  await using server = (await Server.open({ idleTimeoutMs: 300 })).read();
+  await using server = (await Server.open({ idleTimeoutMs: 2_000 })).read();
   const busy = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   await busy.write(latin1(openFrame));
   let sent = 1;
@@ -97,7 +97,7 @@ Deno.test({
   fn: async () => {
     using pki = await Pki.make();
     const tls = { ca: pki.ca, ...pki.server, authMode: "name", permittedPeer: [] } as const;
-    await using server = (await Server.open({ listen: { host: "127.0.0.1", port: 0, tls, handshakeTimeoutMs: 500 } }))
+    await using server = (await Server.open({ listen: { host: "127.0.0.1", port: 0, tls, handshakeTimeoutMs: 3_000 } }))
       .read();
     const mutes = await Promise.all(
       Array.from({ length: 50 }, () => Deno.connect({ hostname: "127.0.0.1", port: server.port })),

@@ -48,7 +48,7 @@ function dumpers(folder: string): readonly number[] {
 async function runAgent(...words: readonly string[]): Promise<{ code: number; stderr: string }> {
   const { command, args } = agentCommand(words);
   await using program = RunningProgram.start(command, args, { name: `agent ${words[0]}` });
-  const { code } = await program.waitForExit(40_000);
+  const { code } = await program.waitForExit(90_000);
   return { code, stderr: program.stderr };
 }
 
@@ -88,7 +88,7 @@ Deno.test("agent dump --nodes takes the dump of a machine from its status server
   const headers = join(scene.folder, "headers");
   const bundle = join(scene.folder, "nodes.tar.gz");
   Deno.writeTextFileSync(headers, `Authorization: Bearer ${Deno.readTextFileSync(scene.tokenFile)}`, { mode: 0o600 });
-  const words = ["dump", "--nodes", scene.address, "--profile", "speed", "--deadline", "14s", "--output", bundle];
+  const words = ["dump", "--nodes", scene.address, "--profile", "speed", "--deadline", "60s", "--output", bundle];
   const { code, stderr } = await runAgent(...words, "--upload-headers", headers);
   ok(code === 0 || code === 3, stderr);
   const listed = await runProgram("tar", ["-tzf", bundle]);

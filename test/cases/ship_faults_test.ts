@@ -78,7 +78,7 @@ async function stopAtMute(
     await shipper.program.waitUntil(() => server.controls.length > 0, "the first open");
     await settled(() => server.messages.length);
     shipper.program.signal("SIGTERM");
-    const { code } = await shipper.program.waitForExit(8_000);
+    const { code } = await shipper.program.waitForExit();
     strictEqual(code, 143, shipper.program.stderr);
     Deno.writeTextFileSync(received, server.messages.map((message) => message + "\n").join(""));
     return shipper;

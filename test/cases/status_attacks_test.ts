@@ -193,7 +193,7 @@ Deno.test("connections that are all busy get a plain answer", async () => {
 });
 
 Deno.test("a request that comes letter by letter is cut", async () => {
-  await using server = await startStatusServer({ limits: { requestTimeoutMs: 300 } });
+  await using server = await startStatusServer({ limits: { requestTimeoutMs: 1_000 } });
   const slow = [
     "GET /health HTTP/1.1\r\nHost: localhost\r\nX: ",
     "POST /api/dump HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n",

@@ -254,13 +254,13 @@ Deno.test("a dump that nobody asks for any more is cancelled", async () => {
 Deno.test("who watches a dump keeps it going, and who leaves does not", async () => {
   using folder = temporaryFolder();
   const double = new DumpDouble(folder.path);
-  await using server = await startStatusServer({ dumps: { make: double.make, keepMs: 60_000, leaseMs: 200 } });
+  await using server = await startStatusServer({ dumps: { make: double.make, keepMs: 60_000, leaseMs: 1_000 } });
   const begun = await ask(server.address, "/api/dump", { method: "POST" });
   const watcher = await RawConnection.open(server.port);
   const path = String(begun.json()["url"]);
   await watcher.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
   match(await watcher.read(/1\/3:kernel/), /data: \{.*"running"/);
-  await new Promise((resolve) => setTimeout(resolve, 500)); // longer than the lease
+  await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than the lease
   strictEqual(double.cancelled, 0);
   watcher[Symbol.dispose]();
   await waitFor(() => double.cancelled === 1, "the end of the dump");

@@ -23,8 +23,8 @@ const numbered = (n: number, sizeBytes: number): string => `${n} `.padEnd(sizeBy
 Deno.test("openStreamSink() confirms nothing that the peer's kernel has not acknowledged, and repeats it to the next peer", async () => {
   const lineBytes = 10_000;
   const lines = 1_500; // 15 MB: more than the buffers of both kernels
-  const first = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = first.addr as Deno.NetAddr;
+  const port = freePort();
+  const first = Deno.listen({ hostname: "127.0.0.1", port });
   const mute = first.accept(); // it accepts and never reads
   await using sink = plainSink(port);
   const confirmed = new Set<number>();
@@ -35,8 +35,15 @@ Deno.test("openStreamSink() confirms nothing that the peer's kernel has not ackn
   }
   const peer = await mute;
   await waitFor(() => confirmed.size > 0, "the first confirmation");
-  await new Promise((resolve) => setTimeout(resolve, 600)); // several looks: nothing more may be confirmed than arrived
-  const held = await unreadBytes(peer);
+  // Several looks, until both kernels are full: nothing more may be confirmed than arrived.
+  let [held, confirmedBefore, looks] = [-1, -1, 0];
+  await waitFor(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const now = await unreadBytes(peer);
+    looks = now === held && confirmed.size === confirmedBefore ? looks + 1 : 0;
+    [held, confirmedBefore] = [now, confirmed.size];
+    return looks >= 6;
+  }, "an end of what the peer's kernel takes");
   peer.close();
   first.close();
   await Promise.all(sent);

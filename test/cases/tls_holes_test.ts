@@ -264,7 +264,7 @@ async function asServer(row: Row, pki: Pki): Promise<Outcome> {
   const words = ["s_client", "-quiet", "-connect", listener.address, "-CAfile", pki.ca, ...peerWords(row, pki)];
   await using client = RunningProgram.start("openssl", words, { stdin: "piped" });
   const gone = client.exited.then(async () => {
-    await new Promise((later) => setTimeout(later, 1_000)); // the listener's word comes first, if there is one
+    await new Promise((later) => setTimeout(later, 3_000)); // the listener's word comes first, if there is one
     return { refusal: `nobody came: ${client.stderr}` };
   });
   const outcome = await Promise.race([promise, gone]);

@@ -5,6 +5,7 @@ import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
 import type { Source } from "../../src/pipeline/source.ts";
 import { type FileSourceOptions, openFileSource } from "../../src/sources/file/file_source.ts";
+import { stretched } from "../peers/process.ts";
 
 interface Reading {
   readonly texts: readonly string[];
@@ -72,12 +73,12 @@ Deno.test("36: openFileSource() takes docker's JSON apart, joins 16 KiB parts, a
 Deno.test("36: openFileSource() leaves parts in the file until the message is whole, also over a restart", () =>
   withFile(cri("F", "one") + cri("P", "half "), async (folder, path) => {
     const options = { format: "cri", once: false } as const;
-    const { texts, position } = await readUntilIdle(folder, options, undefined);
+    const { texts, position } = await readUntilIdle(folder, options, undefined, 1);
     assert.deepEqual(texts, ["one"]);
     Deno.writeTextFileSync(path, cri("F", "whole") + cri("F", "two"), { append: true });
-    const second = await readUntilIdle(folder, options, position);
+    const second = await readUntilIdle(folder, options, position, 2);
     assert.deepEqual(second.texts, ["half whole", "two"]);
-    assert.deepEqual((await readUntilIdle(folder, options, second.position)).texts, []);
+    assert.deepEqual((await readUntilIdle(folder, options, second.position, 0)).texts, []);
   }));
 
 Deno.test("36: openFileSource() can go on behind any batch: nothing is lost, and nothing comes twice that was whole", () => {
@@ -135,22 +136,24 @@ Deno.test("36: openFileSource() joins stack traces in wrapped lines, too", () =>
     },
   ));
 
-/** Reads until nothing has come for a while. */
+/** Reads until so many records are there, or will never be, and then until nothing has come for a while. */
 async function readUntilIdle(
   folder: string,
   options: Partial<FileSourceOptions>,
   from: Position | undefined,
+  count: number,
 ): Promise<{ texts: readonly string[]; position: Position | undefined }> {
   const base = { id: "f", include: [join(folder, "*.log")], start: "beginning", hostname: "h" } as const;
   const source = openFileSource({ ...base, report: () => {}, ...options });
   const stop = new AbortController();
   const texts: string[] = [];
   let position = from;
-  let timer = setTimeout(() => stop.abort(), idleMs);
+  let timer = setTimeout(() => stop.abort(), count === 0 ? idleMs : stretched(15_000));
   for await (const batch of source.read(from, { maxRecords: 100, maxBytes: 64 * 1024 }, stop.signal)) {
     for (let i = 0; i < batch.count; i++) texts.push(recordText(batch, i));
     position = mergePosition(position, batch.position);
     batch.release();
+    if (texts.length < count) continue;
     clearTimeout(timer);
     timer = setTimeout(() => stop.abort(), idleMs);
   }
