@@ -71,10 +71,20 @@ Deno.test("openExecSink() ends what the command started, also what ignores SIGTE
     {
       await using sink = openExecSink({ id: "s", command, acknowledge: false });
       await sink.send(batchOfLines(["a"], origin), never);
+      await waitFor(() => /\n$/.test(readIfThere(path)), "the id of the grandchild"); // the command may begin later
       ok(isAlive(Number(Deno.readTextFileSync(path))));
     }
     await waitFor(() => !isAlive(Number(Deno.readTextFileSync(path))), "the end of the grandchild");
   }));
+
+function readIfThere(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {

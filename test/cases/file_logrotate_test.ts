@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { recordText } from "../../src/pipeline/batch.ts";
 import { openFileSource } from "../../src/sources/file/file_source.ts";
+import { waitFor } from "../peers/process.ts";
 
 const logrotate = ["/usr/sbin/logrotate", "/sbin/logrotate"].find((path) => {
   try {
@@ -62,11 +63,11 @@ async function rotateAndJudge(directives: string, pattern: string): Promise<void
       const next = Array.from({ length: 300 }, (_, i) => `round ${round} line ${i} of a text that is not short`);
       Deno.writeTextFileSync(path, next.join("\n") + "\n", { append: true });
       wanted.push(...next);
-      await until(() => records.length >= wanted.length); // a copytruncate with a line on its way is the writer's loss
+      await waitFor(() => records.length >= wanted.length, `round ${round}`); // a copytruncate with a line on its way is the writer's loss
       if (directives.includes("%s")) await new Promise((resolve) => setTimeout(resolve, 1_100)); // its names are seconds
       await runLogrotate(folder, path, directives);
     }
-    await until(() => records.length >= wanted.length);
+    await waitFor(() => records.length >= wanted.length, "the last round");
     await new Promise((resolve) => setTimeout(resolve, copyWaitMs + 800)); // longer than a copy is waited for
     assert.deepEqual(records, wanted);
   } finally {
@@ -86,8 +87,4 @@ async function runLogrotate(folder: string, path: string, directives: string): P
     stderr: "piped",
   }).output();
   assert.ok(success, new TextDecoder().decode(stderr));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 1_000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
 }

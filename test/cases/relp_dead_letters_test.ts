@@ -138,9 +138,9 @@ Deno.test("agent ship gives nothing up while there is no place for its dead lett
   await withLines(100, async (folder) => {
     const include = join(folder, "in.log");
     const options = { ...once(include, freePort(), { resumeRetryCount: 1 }), once: false };
-    await using shipper = startShipper({ ...options, state: join(folder, "state") });
-    Deno.mkdirSync(join(folder, "state"), { recursive: true });
+    Deno.mkdirSync(join(folder, "state"));
     Deno.writeTextFileSync(join(folder, "state/dead"), ""); // a file where the folder is to be
+    await using shipper = startShipper({ ...options, state: join(folder, "state") });
     await shipper.program.waitForOutput(/goes on trying, as giving up would lose records/);
     shipper.program.signal("SIGTERM");
     await shipper.program.waitForExit();

@@ -86,7 +86,7 @@ input(type="imtcp" port="${port}" address="127.0.0.1" ruleset="recv")
     connection.close();
     const lines = (): string[] => {
       try {
-        return Deno.readTextFileSync(output).trimEnd().split("\n");
+        return Deno.readTextFileSync(output).split("\n").slice(0, -1); // whole ones
       } catch {
         return [];
       }

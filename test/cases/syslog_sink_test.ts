@@ -28,6 +28,7 @@ class SyslogServer implements AsyncDisposable {
   readonly output = join(this.folder, "out");
   readonly #pki: Pki | undefined;
   program: RunningProgram | undefined;
+  #starts = 0;
 
   constructor(pki?: Pki) {
     this.#pki = pki;
@@ -55,7 +56,8 @@ input(type="imtcp" port="${port}" address="127.0.0.1" ruleset="recv")
 ${udp}
 `,
     );
-    this.program = RunningProgram.start("rsyslogd", ["-n", "-f", config, "-i", join(folder, "pid")], {
+    const pidFile = join(folder, `pid${this.#starts++}`); // one that was killed leaves its own
+    this.program = RunningProgram.start("rsyslogd", ["-n", "-f", config, "-i", pidFile], {
       name: "rsyslog",
     });
     await this.program.waitUntil(() => isListening(port), "imtcp");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Batch, recordText } from "../../src/pipeline/batch.ts";
 import { openSyslogSource, type SyslogSource, type SyslogSourceOptions } from "../../src/sources/syslog/source.ts";
 import { clientName, Pki } from "../peers/pki.ts";
+import { waitFor } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
 
 const limits = { maxRecords: 1_000, maxBytes: 1 << 20 };
@@ -26,11 +27,10 @@ class Reader implements AsyncDisposable {
 
   /** Waits until the condition holds; the deadline is for a broken source alone. */
   async until(condition: () => boolean, what: string): Promise<void> {
-    for (let i = 0; i < 2_000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-    ok(
-      condition(),
-      `${what}; there are ${this.records.length} records, the last is ${this.records.at(-1)?.slice(0, 200)}`,
-    );
+    await waitFor(condition, what).catch((error: Error) => {
+      const last = this.records.at(-1)?.slice(0, 200);
+      throw new Error(`${error.message}; there are ${this.records.length} records, the last is ${last}`);
+    });
   }
 
   /** Stops the source and waits for its end. */
@@ -207,6 +207,7 @@ Deno.test({
     const to = (reader: Reader): string[] => ["-n", "127.0.0.1", "-P", String(reader.source.port)];
     await logger(...to(overUdp), "-d", "-t", "tag", "hello");
     await logger(...to(overTcp), "-T", "-t", "tag", "hello");
+    await overTcp.until(() => overTcp.records.length === 1, "the first of two connections");
     await logger(...to(overTcp), "-T", "--octet-count", "--rfc3164", "-t", "tag", "counted");
     await logger("-u", datagrams, "--socket-errors=on", "-t", "tag", "hello");
     await logger("-u", stream, "--socket-errors=on", "-t", "tag", "hello");
