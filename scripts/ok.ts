@@ -63,7 +63,7 @@ async function perform(check: Check): Promise<boolean> {
   return complaints.length === 0;
 }
 
-const deadlineMs = 240_000;
+const deadlineMs = 900_000;
 
 if (import.meta.main) {
   endProgramsOnSignal();
