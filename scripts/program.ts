@@ -56,7 +56,8 @@ export async function runProgram(
   const reading = Promise.all(pipes.map((pipe, i) => collect(pipe, i === 0 ? [chunks, answer] : [chunks])));
   const status = await child.status;
   clearTimeout(deadline);
-  let leftovers = killGroup(child.pid, "SIGKILL");
+  let leftovers = isGroupRunning(child.pid);
+  killGroup(child.pid, "SIGKILL");
   running.delete(child.pid);
   // Somebody in a group of its own may hold the pipes for ever: that is said, not waited for.
   const giveUp = setTimeout(() => {
@@ -131,14 +132,27 @@ export function say(text: string): void {
   for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
 }
 
-/** Signals the group that `pid` leads. @returns whether there was anybody left in it */
-function killGroup(pid: number, signal: Deno.Signal): boolean {
+/** Signals the group that `pid` leads. */
+function killGroup(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(-pid, signal);
-    return true;
   } catch {
-    return false; // nobody is left: that is what we want
+    // nobody is left: that is what we want
   }
+}
+
+/** Whether a process of the group runs; one that has ended, and that its new parent has not asked about, does not. */
+function isGroupRunning(group: number): boolean {
+  return [...Deno.readDirSync("/proc")].some(({ name }) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const stat = Deno.readTextFileSync(`/proc/${name}/stat`);
+      const [state, , itsGroup] = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // behind its name: state, parent, group
+      return itsGroup === String(group) && state !== "Z";
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
 }
 
 async function collect(pipe: ReadableStreamDefaultReader<Uint8Array>, into: readonly Uint8Array[][]): Promise<void> {

@@ -96,7 +96,7 @@ export class Browser implements AsyncDisposable {
     this.#socket.close();
     const children = descendantsOf(this.#program.pid);
     await this.#program[Symbol.asyncDispose]();
-    await waitFor(() => !children.some(isThere), "the end of the browser's helpers");
+    await waitFor(() => !children.some(isAlive), "the end of the browser's helpers");
     await removeFolder(this.#folder);
   }
 
@@ -278,17 +278,23 @@ function descendantsOf(pid: number): readonly number[] {
 }
 
 function parentOf(pid: number): number | undefined {
-  try {
-    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-  } catch {
-    return undefined; // it has ended
-  }
+  const parent = statOf(pid)?.[1];
+  return parent === undefined ? undefined : Number(parent);
 }
 
-/** Whether a process is there, or waits for its parent to ask. */
-function isThere(pid: number): boolean {
-  return parentOf(pid) !== undefined;
+/** Whether a process runs; one that waits for its parent to ask does not. */
+function isAlive(pid: number): boolean {
+  return (statOf(pid)?.[0] ?? "Z") !== "Z";
+}
+
+/** Fields of a process's `stat` behind its name: state, parent; undefined when it is gone. */
+function statOf(pid: number): readonly string[] | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
 }
 
 /** The browser's helpers may still write into it for a moment. */
