@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import {
   countLines,
-  filesBelow,
   judgeLines,
   newRun,
   numberedLine,
   perfect,
+  textBelow,
   writeNumberedLines,
 } from "../peers/numbered_lines.ts";
 import { clientName, Pki, serverName } from "../peers/pki.ts";
@@ -53,9 +53,7 @@ class LineCollector implements AsyncDisposable {
 
   /** Whether a text is on the disk: among what is kept, or on its way there. */
   holds(text: string): boolean {
-    return filesBelow(this.folder).some((path) =>
-      new TextDecoder("latin1").decode(Deno.readFileSync(path)).includes(text)
-    );
+    return textBelow(this.folder).includes(text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@
 import { ok } from "node:assert/strict";
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
-import { filesBelow } from "../peers/numbered_lines.ts";
+import { textBelow } from "../peers/numbered_lines.ts";
 import { freePort } from "../peers/ports.ts";
 import { RunningProgram } from "../peers/process.ts";
 
@@ -25,25 +25,13 @@ Deno.test("agent ship writes nothing of a secret to its state, with its sink awa
         const text = `<13>Nov 20 12:00:00 host app: round ${round}: password=hunter2 of customer-4711\n`;
         await peer.write(new TextEncoder().encode(text));
       }
-      await program.waitUntil(() => contents(state).includes(`round ${round}: `), "the record on disk");
+      await program.waitUntil(() => textBelow(state).includes(`round ${round}: `), "the record on disk");
       await program.kill();
     }
-    const kept = contents(state);
+    const kept = textBelow(state);
     ok(kept.includes("round 0: ") && kept.includes("round 1: "));
     for (const secret of ["hunter2", "customer-4711"]) ok(!kept.includes(secret), `"${secret}" is in ${state}`);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
 });
-
-/** All bytes of all files below `folder`, as text. */
-function contents(folder: string): string {
-  return filesBelow(folder).map((path) => {
-    try {
-      return new TextDecoder("latin1").decode(Deno.readFileSync(path));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return ""; // gone since it was listed
-      throw error;
-    }
-  }).join("");
-}

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import { startCollector } from "../peers/collector.ts";
 import {
-  filesBelow,
   judgeLines,
   newRun,
   numberedLine,
   perfect,
   sizeBelow,
+  textBelow,
   writeNumberedLines,
 } from "../peers/numbered_lines.ts";
 import { freePort, isListening } from "../peers/ports.ts";
@@ -24,11 +24,6 @@ function text(run: string, from: number, to: number): string {
   let lines = "";
   for (let i = from; i < to; i++) lines += numberedLine(run, i, lineBytes);
   return lines;
-}
-
-/** What all files below a folder hold, as Latin-1. */
-function textBelow(folder: string): string {
-  return filesBelow(folder).map((path) => new TextDecoder("latin1").decode(Deno.readFileSync(path))).join("");
 }
 
 /** Sends the lines over TCP; resolves when the kernel has them all. */

@@ -1,7 +1,7 @@
 /** `agent collect` as a program under test, on a free port of 127.0.0.1 and in a temporary folder. */
 import { join } from "node:path";
 import { agentCommand } from "./agent.ts";
-import { filesBelow, LineCounter } from "./numbered_lines.ts";
+import { LineCounter, textBelow } from "./numbered_lines.ts";
 import type { Pki } from "./pki.ts";
 import { freePort, isListening } from "./ports.ts";
 import { RunningProgram, waitFor } from "./process.ts";
@@ -76,7 +76,7 @@ export class Collector implements AsyncDisposable {
 
   /** Everything on disk, as Latin-1. */
   text(): string {
-    return filesBelow(this.output).map((path) => new TextDecoder("latin1").decode(Deno.readFileSync(path))).join("");
+    return textBelow(this.output);
   }
 
   /** Waits until it has written so many lines. */

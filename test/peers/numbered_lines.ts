@@ -107,12 +107,22 @@ export function sizeBelow(path: string): number {
   return filesBelow(path).reduce((sum, file) => sum + sizeOf(file), 0);
 }
 
+/** What a file or all files of a folder hold, as Latin-1; "" where nothing is. */
+export function textBelow(path: string): string {
+  return filesBelow(path).map((file) => unlessGone(() => new TextDecoder("latin1").decode(Deno.readFileSync(file)), ""))
+    .join("");
+}
+
 /** 0 for one that went away since it was listed: a start removes what a kill left half made. */
 function sizeOf(path: string): number {
+  return unlessGone(() => Deno.statSync(path).size, 0);
+}
+
+function unlessGone<T>(look: () => T, otherwise: T): T {
   try {
-    return Deno.statSync(path).size;
+    return look();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
+    if (error instanceof Deno.errors.NotFound) return otherwise;
     throw error;
   }
 }

@@ -8,7 +8,7 @@
  * ```
  */
 import { join } from "node:path";
-import { filesBelow, LineCounter } from "./numbered_lines.ts";
+import { filesBelow, LineCounter, textBelow } from "./numbered_lines.ts";
 import type { Pki } from "./pki.ts";
 import { clientName, serverName } from "./pki.ts";
 import { freePort, isListening } from "./ports.ts";
@@ -89,21 +89,12 @@ export class RelpServer implements AsyncDisposable {
 
   /** Waits until a line with this text is on disk: after a kill of the client, a count may be made of repeated lines. */
   async waitForText(text: string): Promise<void> {
-    await this.program.waitUntil(() => readIfThere(this.output).includes(text), `"${text}"`, 60_000);
+    await this.program.waitUntil(() => textBelow(this.output).includes(text), `"${text}"`, 60_000);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#program?.[Symbol.asyncDispose]();
     Deno.removeSync(this.folder, { recursive: true });
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
   }
 }
 
