@@ -79,7 +79,7 @@ function siblings(name: string, why: string): Readonly<Record<string, Layer>> {
 const packages: readonly (readonly [RegExp, readonly string[], string])[] = [
   [/^npm:commander@/, ["commands"], "only commands read the command line"],
   [/^npm:@logtape\//, ["system"], "the log has one door: system/log.ts"],
-  [/^npm:dax@/, ["dump"], "the shell is for dump collectors; the hot path runs no programs"],
+  [/^npm:dax@/, ["dump"], "the terminal and the shell are for dump and scripts; the hot path runs no programs"],
   [/^npm:hono@/, ["status", "cert"], "HTTP is served by the status page and the signing end"],
   [/^npm:prom-client@/, ["status"], "figures get their outer names in one place"],
   [/^npm:(@peculiar\/x509|reflect-metadata)@/, ["cert", "tls"], "certificates are read and made in two places"],

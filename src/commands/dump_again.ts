@@ -7,6 +7,7 @@ import { openBundleFile } from "../dump/opening/bundle_file.ts";
 import { loadKeys } from "../dump/opening/keys.ts";
 import { openBundle } from "../dump/opening/open_bundle.ts";
 import { openOutput } from "../dump/output.ts";
+import { DumpStopped } from "../dump/stopped.ts";
 import { WorkFile } from "../dump/work_file.ts";
 import { UsageError } from "../pipeline/errors.ts";
 import { openLog } from "../system/log.ts";
@@ -37,13 +38,18 @@ export async function redactFile(from: string, to: string, words: DumpWords, con
       level: 6,
       maxArtifactBytes: maxUnpackedBytes,
     }, context.signal);
-    const seal = await sealing.choose();
+    const seal = await sealing.choose(context.signal);
     const sizeBytes = bundle.sizeBytes + seal.overheadBytes(bundle.sizeBytes);
     await output.write(seal.seal(bundle.read()), sizeBytes, context.signal);
     for (const one of dropped) log.warning(`left out: ${one}`);
     context.print(`${to}\n`);
+    if (!context.signal.aborted) await sealing.send(to, context.signal);
     return dropped.length === 0 ? 0 : 3;
   } catch (error) {
+    if (error instanceof DumpStopped) {
+      log.warning("stopped; nothing is left");
+      return 130;
+    }
     if (!(error instanceof BundleError)) throw error;
     throw new Error(`Cannot open "${from}": ${error.message}`, { cause: error });
   }

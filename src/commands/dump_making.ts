@@ -6,7 +6,7 @@ import { analysers } from "../dump/analysers/mod.ts";
 import type { Collector, DumpProfile } from "../dump/collector.ts";
 import { gatheredFolderCollector } from "../dump/collectors/gathered_folder.ts";
 import { k3sScriptCollectors } from "../dump/collectors/k3s.ts";
-import { type DumpOptions, type DumpOutcome, DumpStopped, makeDump } from "../dump/dump.ts";
+import { type DumpOptions, type DumpOutcome, makeDump } from "../dump/dump.ts";
 import { type Machine, readMachine } from "../dump/machine.ts";
 import { type NodeAddress, parseNodes } from "../dump/nodes/address.ts";
 import { gatherNodes } from "../dump/nodes/nodes.ts";
@@ -14,6 +14,8 @@ import { openOutput } from "../dump/output.ts";
 import { Progress, type ProgressForm } from "../dump/progress.ts";
 import { headLines } from "../dump/report_text.ts";
 import { endStaleCommands } from "../dump/stale_commands.ts";
+import { DumpStopped } from "../dump/stopped.ts";
+import { canDraw } from "../dump/terminal.ts";
 import { readHeadersFile } from "../dump/upload/target.ts";
 import { formatSize } from "../formats/duration.ts";
 import { errorText } from "../pipeline/errors.ts";
@@ -81,7 +83,7 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
       ...(nodes === undefined
         ? {}
         : { others: otherMachines(nodes, words, { ...plan, profile, machine, progress, warn: log.warning }) }),
-      chooseSeal: () => sealing.choose(),
+      chooseSeal: () => sealing.choose(context.signal),
       signal: context.signal,
     });
     if (words.map !== undefined) writeMap(words.map, redactor.mapping());
@@ -193,9 +195,10 @@ function nodeIdOf(hostname: string): string {
 
 function progressForm(words: DumpWords, out: boolean): ProgressForm {
   const asked = oneOf("--progress", words.progress, ["auto", "bar", "lines", "none"]);
+  if (asked === "bar") return canDraw() ? "bar" : "lines";
   if (asked !== "auto") return asked;
-  if (out) return Deno.stderr.isTerminal() ? "bar" : "none";
-  return Deno.stdout.isTerminal() ? "bar" : "lines";
+  if (out && !Deno.stderr.isTerminal()) return "none";
+  return canDraw() && (out || Deno.stdout.isTerminal()) ? "bar" : "lines";
 }
 
 /** All threads of this process: what they start inherits it. Commands become nicer still. */

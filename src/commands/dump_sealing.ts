@@ -6,7 +6,8 @@ import { k3sSeal } from "../dump/k3s_seal.ts";
 import { plainSeal } from "../dump/plain_seal.ts";
 import { readRecipientsFile } from "../dump/recipients.ts";
 import type { Seal } from "../dump/seal.ts";
-import { askKey, readSecret } from "../dump/secret_input.ts";
+import { readSecret } from "../dump/secret_input.ts";
+import { canAsk, canDraw, confirm, openBar } from "../dump/terminal.ts";
 import { planUpload, requireConsent, type UploadMode, uploadModes, type UploadTalk } from "../dump/upload/modes.ts";
 import { parseUploadTarget, readHeadersFile } from "../dump/upload/target.ts";
 import { uploadBundle } from "../dump/upload/upload.ts";
@@ -27,8 +28,8 @@ export interface Sealing {
   readonly scriptLayout: boolean;
   /** `--mode upload`: the folder that was gathered before, and nothing else, is in the bundle. */
   readonly gatheredFolder?: string;
-  /** Asks what is to be asked, once, after the gathering. */
-  choose(): Promise<Seal>;
+  /** Asks what is to be asked, once, after the gathering. @throws {DumpStopped} when the answer is Ctrl-C */
+  choose(signal: AbortSignal): Promise<Seal>;
   /** Sends the file where that was asked for and agreed to. @throws when that fails; the file stays */
   send(path: string, signal: AbortSignal): Promise<void>;
   /** What the user must keep, after the file is written; printed on the terminal alone. */
@@ -56,7 +57,7 @@ export async function planSealing(words: DumpWords, config: DumpConfig | undefin
   if (upload !== undefined && !encrypted && words.encrypt) {
     throw new UsageError("it would be uploaded unencrypted\nTry: --recipient age1…, or --no-encrypt if that is meant");
   }
-  const talk = openTalk(words.yes === true);
+  const talk = { interactive: canAsk(), yes: words.yes === true };
   const asked: UploadMode = upload === undefined ? "gather" : mode ?? "gather-upload-confirm";
   requireConsent(asked, talk);
   if (form !== undefined && asked !== "gather-upload-nometa") k3sSeal(form, { includeSecrets: true }); // tells now that no key is there
@@ -68,8 +69,9 @@ export async function planSealing(words: DumpWords, config: DumpConfig | undefin
     encrypted,
     scriptLayout: layout === "k3s",
     ...(gathered === undefined ? {} : { gatheredFolder: gathered }),
-    choose: async () => {
-      const plan = await planUpload(asked, form === undefined ? withoutSecretsQuestion(talk) : talk);
+    choose: async (signal) => {
+      const ask = (question: string, byDefault: boolean): Promise<boolean> => confirm(question, byDefault, signal);
+      const plan = await planUpload(asked, { ...talk, confirm: form === undefined ? withoutSecrets(ask) : ask });
       agreed = plan.upload;
       withSecrets = plan.includeSecrets;
       return form === undefined ? age ?? plainSeal : k3sSeal(form, { includeSecrets: plan.includeSecrets });
@@ -89,24 +91,30 @@ export async function sendFile(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  let toldMs = performance.now();
+  const bar = canDraw() ? await openBar("upload", "bytes") : undefined;
   const sent = uploadBundle({
     path,
     target: await parseUploadTarget(word, path),
     ...(words.uploadHeaders === undefined ? {} : { headers: readHeadersFile(words.uploadHeaders) }),
     ...(words.ca === undefined ? {} : { tls: { ca: words.ca } }),
-    onProgress: (done, total) => {
-      if (done === 0 || performance.now() - toldMs < 1_500) return;
-      toldMs = performance.now();
-      log.info(`uploaded ${formatSize(done)} of ${formatSize(total)}`);
-    },
+    onProgress: bar === undefined ? loggedNowAndThen(log) : (done, total) => bar.show(done, total, path),
     note: (text) => log.warning(text),
     signal,
   });
-  await sent.catch((error) => {
+  await sent.finally(() => bar?.hide()).catch((error) => {
     if (!signal.aborted) throw error;
     log.warning(errorText(error));
   });
+}
+
+/** Says how far an upload is, every 1.5 s at the most. */
+function loggedNowAndThen(log: Log): (done: number, total: number) => void {
+  let toldMs = performance.now();
+  return (done, total) => {
+    if (done === 0 || performance.now() - toldMs < 1_500) return;
+    toldMs = performance.now();
+    log.info(`uploaded ${formatSize(done)} of ${formatSize(total)}`);
+  };
 }
 
 function formatOf(words: DumpWords, mode: UploadMode | undefined): "age" | "k3s" | "plain" | undefined {
@@ -155,12 +163,7 @@ function uploadWord(
   return mode === undefined || mode === "gather" ? undefined : config?.upload ?? form?.uploadUrl;
 }
 
-function openTalk(yes: boolean): UploadTalk {
-  const interactive = Deno.stdin.isTerminal();
-  return { interactive, yes, ask: askKey };
-}
-
 /** Only the k3s form has secrets to go along. */
-function withoutSecretsQuestion(talk: UploadTalk): UploadTalk {
-  return { ...talk, ask: (question) => /metadata/.test(question) ? Promise.resolve("") : talk.ask(question) };
+function withoutSecrets(ask: UploadTalk["confirm"]): UploadTalk["confirm"] {
+  return (question, byDefault) => /metadata/.test(question) ? Promise.resolve(byDefault) : ask(question, byDefault);
 }

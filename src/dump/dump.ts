@@ -24,6 +24,7 @@ import { reportFiles } from "./report_files.ts";
 import { gather, type Gathered } from "./runner.ts";
 import type { Seal } from "./seal.ts";
 import { clearLeaks, safeReport } from "./self_check.ts";
+import { DumpStopped } from "./stopped.ts";
 import type { Timeouts } from "./selection.ts";
 import type { WorkFile } from "./work_file.ts";
 
@@ -66,11 +67,6 @@ export interface DumpOptions {
 export interface DumpOutcome {
   readonly report: DumpReport;
   readonly sizeBytes: number;
-}
-
-/** The user stopped it and nothing was kept. */
-export class DumpStopped extends Error {
-  override readonly name = "DumpStopped";
 }
 
 /** Makes the dump. @throws {DumpStopped}, and when there is no room, no seal or no way to write; nothing is then left */

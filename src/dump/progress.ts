@@ -1,8 +1,9 @@
 /** Says what a dump is doing: a bar for people, lines for programs. Never silent for two seconds while it works. */
 import { formatDuration } from "../formats/duration.ts";
 import type { GatherProgress } from "./runner.ts";
+import { type Bar, openBar } from "./terminal.ts";
 
-/** `bar` rewrites one line of a terminal. `lines` is the protocol. `none` says nothing. */
+/** `bar` is drawn on the terminal that stderr is. `lines` is the protocol. `none` says nothing. */
 export type ProgressForm = "bar" | "lines" | "none";
 
 /**
@@ -10,21 +11,30 @@ export type ProgressForm = "bar" | "lines" | "none";
  * `INCOMPLETE:path`, `FAIL:text`.
  */
 export class Progress implements GatherProgress, Disposable {
-  readonly #form: ProgressForm;
   readonly #write: (text: string) => void;
   readonly #startMs = performance.now();
   readonly #running = new Set<string>();
   readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #form: ProgressForm;
+  #bar: Bar | undefined;
   #done = 0;
   #total = 0;
   #phase = "starting";
   #isQuiet = false;
 
-  /** @param write takes text for the terminal or the stream of lines */
-  constructor(form: ProgressForm, write: (text: string) => void) {
+  /**
+   * @param write takes text for the stream of lines
+   * @param open makes the bar; where it cannot, there are lines instead
+   */
+  constructor(
+    form: ProgressForm,
+    write: (text: string) => void,
+    open: () => Promise<Bar> = () => openBar("dump", "raw"),
+  ) {
     this.#form = form;
     this.#write = write;
     if (form !== "none") this.#timer = setInterval(() => this.#beat(), form === "bar" ? 250 : 1_500);
+    if (form === "bar") void open().then((bar) => this.#use(bar), () => this.#form = "lines");
   }
 
   begin(path: string): void {
@@ -53,7 +63,7 @@ export class Progress implements GatherProgress, Disposable {
   /** Says nothing until the next phase: somebody is asked something on the same terminal. */
   quiet(): void {
     this.#isQuiet = true;
-    if (this.#form === "bar") this.#write("\r\x1b[K");
+    this.#bar?.hide();
   }
 
   /** What it does after gathering, in a few words. */
@@ -72,7 +82,13 @@ export class Progress implements GatherProgress, Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    if (this.#form === "bar") this.#write("\r\x1b[K");
+    this.quiet();
+  }
+
+  /** It comes while the dump is already under way, or even at its end. */
+  #use(bar: Bar): void {
+    this.#bar = bar;
+    this.#beat();
   }
 
   #beat(): void {
@@ -80,13 +96,10 @@ export class Progress implements GatherProgress, Disposable {
     const doing = this.#phase === "" ? [...this.#running].join(", ") : this.#phase;
     if (this.#form === "lines") {
       if (this.#total > 0) this.#line(`PROGRESS:${this.#done}/${this.#total}:${doing}`);
-    } else if (this.#form === "bar") {
-      const width = 20;
-      const full = this.#total === 0 ? 0 : Math.floor(width * this.#done / this.#total);
-      const bar = "#".repeat(full) + "-".repeat(width - full);
+    } else {
+      // The time makes each of them another text: the bar writes nothing where nothing changed.
       const time = formatDuration(performance.now() - this.#startMs);
-      const text = `[${bar}] ${this.#done}/${this.#total} ${time} ${doing}`;
-      this.#write(`\r\x1b[K${text.length > 100 ? text.slice(0, 99) + "…" : text}`);
+      this.#bar?.show(this.#done, this.#total, `${time} ${doing}`);
     }
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Progress } from "./progress.ts";
+import type { Bar } from "./terminal.ts";
 
 Deno.test("Progress speaks lines that programs can read, one per event, whatever names hold", () => {
   const lines: string[] = [];
@@ -22,20 +23,37 @@ Deno.test("Progress speaks lines that programs can read, one per event, whatever
   ]);
 });
 
-Deno.test("Progress keeps its bar to one line of the terminal, and clears it before a question and at the end", () => {
-  let written = "";
-  const progress = new Progress("bar", (text) => written += text);
-  progress.total(4);
-  for (let i = 0; i < 60; i++) progress.started(`group/collector-${i}`);
-  progress.ended("group/collector-0");
-  for (const line of written.split("\r\x1b[K")) assert.ok(line.length <= 100, line);
-  assert.match(written, /\[#####-{15}\] 1\/4 /);
+Deno.test("Progress shows its bar with what runs and for how long, hides it for a question, and at the end", async () => {
+  const seen: string[] = [];
+  const bar: Bar = {
+    show: (done, total, doing) => seen.push(`${done}/${total} ${doing}`),
+    hide: () => seen.push("hidden"),
+  };
+  const progress = new Progress("bar", () => assert.fail("a bar is no line"), () => Promise.resolve(bar));
+  progress.begin("out.tar.gz");
+  progress.total(2);
+  progress.started("a/x");
+  await Promise.resolve(); // what went before the bar was there is in its first look
+  progress.started("a/y");
+  progress.ended("a/x");
+  assert.match(seen[0]!, /^0\/2 [\d.]+m?s a\/x$/);
+  assert.match(seen[1]!, /^0\/2 [\d.]+m?s a\/x, a\/y$/);
+  assert.match(seen[2]!, /^1\/2 [\d.]+m?s a\/y$/);
   progress.quiet();
-  assert.ok(written.endsWith("\r\x1b[K"));
-  const before = written;
-  progress.started("group/late");
-  assert.equal(written, before, "nothing is written over the question");
+  progress.started("a/late");
+  assert.deepEqual(seen.slice(3), ["hidden"], "nothing is written over the question");
   progress.phase("packing");
+  assert.match(seen[4]!, /packing$/);
   progress.end("OK", "x");
-  assert.ok(written.endsWith("\r\x1b[K"));
+  assert.equal(seen.at(-1), "hidden");
+});
+
+Deno.test("Progress speaks lines where the bar cannot be had", async () => {
+  const lines: string[] = [];
+  const progress = new Progress("bar", (text) => lines.push(text), () => Promise.reject(new Error("no memory")));
+  await new Promise((resolve) => setTimeout(resolve));
+  progress.total(1);
+  progress.ended("a/x");
+  progress.end("OK", "x");
+  assert.deepEqual(lines, ["PROGRESS:0/1:\n", "PROGRESS:1/1:a/x\n", "OK:x\n"]);
 });

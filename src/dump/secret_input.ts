@@ -40,32 +40,18 @@ export function readSecretFile(path: string): Uint8Array {
   }
 }
 
-/** Asks on the terminal and returns the one key that is pressed, shown; an empty text for Enter. */
-export async function askKey(question: string): Promise<string> {
-  using file = openTerminal("a question is asked");
-  file.setRaw(true, { cbreak: true });
-  try {
-    file.writeSync(new TextEncoder().encode(question));
-    const chunk = new Uint8Array(16);
-    const count = await file.read(chunk) ?? 0;
-    const key = new TextDecoder().decode(chunk.subarray(0, count)).trim();
-    file.writeSync(new TextEncoder().encode(`${key}\r\n`));
-    return key;
-  } finally {
-    file.setRaw(false);
-  }
-}
-
-function openTerminal(why: string): Deno.FsFile {
+function openTerminal(): Deno.FsFile {
   try {
     return Deno.openSync("/dev/tty", { read: true, write: true });
   } catch (error) {
-    throw new UsageError(`${why}, and there is no terminal\nTry: --passphrase-file FILE, or --yes`, { cause: error });
+    throw new UsageError("a passphrase is asked for, and there is no terminal\nTry: --passphrase-file FILE", {
+      cause: error,
+    });
   }
 }
 
 async function askSecret(prompt: string): Promise<string> {
-  using file = openTerminal("a passphrase is asked for");
+  using file = openTerminal();
   file.setRaw(true);
   try {
     file.writeSync(new TextEncoder().encode(prompt)); // after it somebody types, unseen from the first key on

@@ -22,12 +22,23 @@ export function configureLog(options: LogOptions): void {
   const encoder = new TextEncoder();
   configureSync({
     reset: true,
-    sinks: { stderr: (record) => writeStderr(encoder.encode(encode(record) + "\n")) },
+    sinks: {
+      stderr: (record) =>
+        writeLine === undefined ? writeStderr(encoder.encode(encode(record) + "\n")) : writeLine(encode(record)),
+    },
     loggers: [
       { category: "agent", lowestLevel: options.level as TapeLevel, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
+}
+
+/**
+ * Lines of the log go through `write` from now on, without their LF; undefined: straight to stderr again. For a bar on the
+ * terminal, which has to make room for them: `write` must bring them to stderr.
+ */
+export function setLogWriter(write: ((line: string) => void) | undefined): void {
+  writeLine = write;
 }
 
 /** The log of one part. Each call is one line; the text is taken as it is, braces and all. */
@@ -65,3 +76,5 @@ function writeStderr(bytes: Uint8Array): void {
     // A closed stderr must not end the agent: there is nowhere left to say so.
   }
 }
+
+let writeLine: ((line: string) => void) | undefined;

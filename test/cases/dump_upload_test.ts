@@ -9,6 +9,7 @@ import { agentCommand } from "../peers/agent.ts";
 import { Pki } from "../peers/pki.ts";
 import { RunningProgram, runProgram } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
+import { onTerminal } from "../peers/terminal.ts";
 import { type Mischief, UploadServer, type UploadServerOptions } from "../peers/upload_server.ts";
 
 /** A bundle in a folder of its own, and a server to send it to. */
@@ -211,19 +212,19 @@ Deno.test("parseUploadTarget() and readHeadersFile() take secrets from files tha
 
 Deno.test("planUpload() asks what the script asks, and wants --yes where nobody can be asked", async () => {
   const asked: string[] = [];
-  const talk = (...keys: string[]): UploadTalk => ({
+  const talk = (...answers: boolean[]): UploadTalk => ({
     interactive: true,
     yes: false,
-    ask: (question) => {
+    confirm: (question, byDefault) => {
       asked.push(question);
-      return Promise.resolve(keys.shift() ?? "");
+      return Promise.resolve(answers.shift() ?? byDefault);
     },
   });
   const confirm = "gather-upload-confirm";
   deepStrictEqual(await planUpload(confirm, talk()), { upload: false, includeSecrets: true });
-  deepStrictEqual(await planUpload(confirm, talk("y")), { upload: true, includeSecrets: true });
-  deepStrictEqual(await planUpload(confirm, talk("Y", "n")), { upload: true, includeSecrets: false });
-  deepStrictEqual([...new Set(asked)], ["Perform upload? (y/N): ", "Include encrypted metadata in upload? (Y/n): "]);
+  deepStrictEqual(await planUpload(confirm, talk(true)), { upload: true, includeSecrets: true });
+  deepStrictEqual(await planUpload(confirm, talk(true, false)), { upload: true, includeSecrets: false });
+  deepStrictEqual([...new Set(asked)], ["Perform upload?", "Include encrypted metadata in upload?"]);
   const silent = { ...talk(), interactive: false };
   deepStrictEqual(await planUpload("gather", silent), { upload: false, includeSecrets: true });
   deepStrictEqual(await planUpload("gather-upload", silent), { upload: true, includeSecrets: true });
@@ -245,15 +246,17 @@ Deno.test({
         ...["--upload", `${server.url}/b/`, "--output", "."],
       ]);
       const env = { PUBKEY: Deno.readTextFileSync(join(folder, "pub")), UUID: "abcd-1234", TMPDIR: folder };
-      await using program = RunningProgram.start("script", ["-qec", [command, ...args].join(" "), "/dev/null"], {
+      await using program = RunningProgram.start("script", ["-qec", onTerminal([command, ...args]), "/dev/null"], {
         stdin: "piped",
         cwd: folder,
         env,
       });
       const keys = program.stdin.getWriter();
-      await program.waitForOutput(/Perform upload\? \(y\/N\): /);
+      await program.waitForOutput(/Perform upload\?\S* \(y\/N\)/);
       await keys.write(new TextEncoder().encode("y"));
-      await program.waitForOutput(/Include encrypted metadata in upload\? \(Y\/n\): /);
+      await program.waitForOutput(/\(y\/N\) Y/);
+      await keys.write(new TextEncoder().encode("\r"));
+      await program.waitForOutput(/Include encrypted metadata in upload\?\S* \(Y\/n\)/);
       await keys.write(new TextEncoder().encode("\r"));
       ok([0, 3].includes((await program.waitForExit()).code), program.stdout);
       await keys.close();

@@ -1,5 +1,6 @@
 /** The modes of k3s's script: what is asked before a bundle leaves the machine, in its words. */
 import { UsageError } from "../../pipeline/errors.ts";
+import { noTerminal } from "../terminal.ts";
 
 /** What the script takes as its argument; `upload` sends what was gathered before. */
 export const uploadModes = [
@@ -15,12 +16,12 @@ export type UploadMode = typeof uploadModes[number];
 
 /** How questions reach a person. */
 export interface UploadTalk {
-  /** Whether there is a terminal. */
+  /** Whether somebody can be asked. */
   readonly interactive: boolean;
   /** `--yes`: every question is answered so. */
   readonly yes: boolean;
-  /** Shows the question and returns the key that was pressed; an empty text for Enter. */
-  ask(question: string): Promise<string>;
+  /** Shows the question and returns the answer; Enter alone means `byDefault`. */
+  confirm(question: string, byDefault: boolean): Promise<boolean>;
 }
 
 /** What was decided. */
@@ -34,7 +35,7 @@ export interface UploadPlan {
 export function requireConsent(mode: UploadMode, talk: Pick<UploadTalk, "interactive" | "yes">): void {
   if (mode === "gather-upload-confirm" && !talk.interactive && !talk.yes) {
     throw new UsageError(
-      "nobody can be asked whether to upload: there is no terminal\nTry: --yes, or --mode gather-upload",
+      `nobody can be asked whether to upload: ${noTerminal()}\nTry: --yes, or --mode gather-upload`,
     );
   }
 }
@@ -44,8 +45,8 @@ export async function planUpload(mode: UploadMode, talk: UploadTalk): Promise<Up
   requireConsent(mode, talk);
   if (mode === "gather") return { upload: false, includeSecrets: true };
   if (mode !== "gather-upload-confirm") return { upload: true, includeSecrets: mode !== "gather-upload-nometa" };
-  const upload = talk.yes || /^y/i.test(await talk.ask("Perform upload? (y/N): "));
+  const upload = talk.yes || await talk.confirm("Perform upload?", false);
   if (!upload) return { upload, includeSecrets: true };
-  const includeSecrets = talk.yes || !/^n/i.test(await talk.ask("Include encrypted metadata in upload? (Y/n): "));
+  const includeSecrets = talk.yes || await talk.confirm("Include encrypted metadata in upload?", true);
   return { upload, includeSecrets };
 }
