@@ -3,7 +3,8 @@
  * syslog-ng. What is unpacked stays in the cache and is used again.
  */
 import { join } from "node:path";
-import { runProgram, say } from "./program.ts";
+import { say } from "./program.ts";
+import { $, lastWords } from "./shell.ts";
 
 /** Folder of a package and of what it needs, as if it were `/`; undefined when it is not unpacked. */
 export function asideFolder(name: string): string | undefined {
@@ -35,34 +36,25 @@ export async function unpackAside(name: string): Promise<void> {
   try {
     Deno.mkdirSync(work, { recursive: true });
     say(`unpacking ${name}`);
-    for (const one of await neededPackages(name)) await run("apt-get", ["download", one], work);
+    for (const one of await neededPackages(name)) await $`apt-get download ${one}`.cwd(work);
     for (const { name: file } of [...Deno.readDirSync(work)].filter(({ name }) => name.endsWith(".deb"))) {
-      await run("dpkg-deb", ["-x", file, "."], work);
+      await $`dpkg-deb -x ${file} .`.cwd(work);
       Deno.removeSync(join(work, file));
     }
     Deno.writeTextFileSync(join(work, complete), "");
     Deno.renameSync(work, folder);
   } catch (error) {
-    if (asideFolder(name) === undefined) say(`could not unpack "${name}": ${(error as Error).message}`);
+    if (asideFolder(name) === undefined) say(`could not unpack "${name}": ${lastWords(error)}`);
     if (existsFolder(work)) Deno.removeSync(work, { recursive: true });
   }
 }
 
 /** What an installation would bring; a simulation, which needs no rights. */
 async function neededPackages(name: string): Promise<readonly string[]> {
-  const plan = await run("apt-get", ["install", "--simulate", "--no-install-recommends", name]);
+  const plan = await $`apt-get install --simulate --no-install-recommends ${name}`.text();
   const names = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!);
   if (!names.includes(name)) throw new Error("apt-get would not install it");
   return names;
-}
-
-async function run(command: string, words: readonly string[], cwd?: string): Promise<string> {
-  const { code, output } = await runProgram(command, words, {
-    deadlineMs: 120_000,
-    ...(cwd === undefined ? {} : { cwd }),
-  });
-  if (code !== 0) throw new Error(output.trimEnd().split("\n").at(-1) ?? `${command} ended with ${code}`);
-  return output;
 }
 
 /** Where scripts keep what they downloaded, from run to run. */

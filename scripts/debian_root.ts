@@ -4,7 +4,8 @@
  */
 import { join } from "node:path";
 import { cacheFolder } from "./aside.ts";
-import { runProgram, say } from "./program.ts";
+import { say } from "./program.ts";
+import { $, lastWords } from "./shell.ts";
 
 /** Architectures by Debian's name. */
 export type DebianArchitecture = "amd64" | "arm64";
@@ -29,7 +30,7 @@ export async function unpackDebianRoot(architecture: DebianArchitecture): Promis
     await fill(work, architecture);
     Deno.renameSync(work, folder);
   } catch (error) {
-    if (debianRoot(architecture) === undefined) say(`no machine of ${architecture}: ${(error as Error).message}`);
+    if (debianRoot(architecture) === undefined) say(`no machine of ${architecture}: ${lastWords(error)}`);
     removeFolder(work);
   }
 }
@@ -50,27 +51,18 @@ async function fill(work: string, architecture: DebianArchitecture): Promise<voi
     ["Dir::State::status", join(apt, "status")],
     ["Dir::Cache", join(apt, "cache")],
   ].flatMap(([key, value]) => ["-o", `${key}=${value}`]);
-  await run("apt-get", [...options, "update"]);
-  const kernel = await run("apt-cache", [...options, "depends", `linux-image-cloud-${architecture}`]);
+  await $`apt-get ${options} update`;
+  const kernel = await $`apt-cache ${options} depends ${`linux-image-cloud-${architecture}`}`.text();
   const image = /Depends: (linux-image-\S+)/.exec(kernel)?.[1];
   if (image === undefined) throw new Error("there is no package of its kernel");
-  const plan = await run("apt-get", [...options, "install", "--simulate", "--no-install-recommends", ...packages]);
+  const plan = await $`apt-get ${options} install --simulate --no-install-recommends ${packages}`.text();
   const needed = [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name!.split(":")[0]!);
-  await run("apt-get", [...options, "download", image, ...needed], apt);
+  await $`apt-get ${options} download ${[image, ...needed]}`.cwd(apt);
   for (const { name } of [...Deno.readDirSync(apt)].filter(({ name }) => name.endsWith(".deb"))) {
-    await run("dpkg-deb", ["-x", join(apt, name), work]);
+    await $`dpkg-deb -x ${join(apt, name)} ${work}`;
   }
   removeFolder(apt);
   Deno.writeTextFileSync(join(work, complete), "");
-}
-
-async function run(command: string, words: readonly string[], cwd?: string): Promise<string> {
-  const { code, output } = await runProgram(command, words, {
-    deadlineMs: 180_000,
-    ...(cwd === undefined ? {} : { cwd }),
-  });
-  if (code !== 0) throw new Error(output.trimEnd().split("\n").at(-1) ?? `${command} ended with ${code}`);
-  return output;
 }
 
 function folderOf(architecture: DebianArchitecture): string {

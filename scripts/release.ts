@@ -18,7 +18,8 @@ import { projectRoot } from "./graph.ts";
 import { type PackedPackage, readPackedPackages } from "./packing/packages.ts";
 import { sha256Hex } from "./packing/runtime.ts";
 import { sbomName } from "./packing/sbom.ts";
-import { endProgramsOnSignal, runProgram, say, withTemporaryFolder } from "./program.ts";
+import { endProgramsOnSignal, say, withTemporaryFolder } from "./program.ts";
+import { $ } from "./shell.ts";
 import { changelogOf } from "./changelog.ts";
 
 /** A file of an archive. */
@@ -41,11 +42,13 @@ interface ReleaseOptions {
 async function release({ output, packing, since, target: wanted }: ReleaseOptions): Promise<void> {
   Deno.mkdirSync(output, { recursive: true });
   await withTemporaryFolder("agent-release-", async (work) => {
-    const words = ["run", "-A", "--quiet", "scripts/build.ts", "--packing", packing, "--output", work];
     const own = ownTarget();
     if (own === undefined) throw new Error(`Cannot try the release on "${Deno.build.target}": it is not a target`);
     for (const name of new Set([own.name, wanted])) {
-      say((await run(Deno.execPath(), [...words, "--target", name])).trim());
+      say(
+        await $`${Deno.execPath()} run -A --quiet scripts/build.ts --packing ${packing} --output ${work} --target ${name}`
+          .text(),
+      );
     }
     const common = [...await generatedFiles(join(work, `agent-${own.name}`)), ...await writtenFiles(work, since)];
     const names: string[] = [];
@@ -60,21 +63,20 @@ async function release({ output, packing, since, target: wanted }: ReleaseOption
 /** What the program itself prints: the sample, its schema, and the units that `agent service install` would write. */
 async function generatedFiles(program: string): Promise<readonly ArchiveFile[]> {
   const files = [
-    file("agent.sample.yaml", await run(program, ["check", "--sample"])),
-    file("agent.schema.json", await run(program, ["check", "--schema"])),
+    file("agent.sample.yaml", await wholeText($`${program} check --sample`)),
+    file("agent.schema.json", await wholeText($`${program} check --schema`)),
   ];
   const place = ["--program", "/usr/local/bin/agent", "--config", "/etc/agent/agent.yaml"];
   for (const { name: init } of initSystems) {
-    const words = ["service", "print", "--json", "--init", init, ...place, "--root", "/var/empty"];
-    const unit = JSON.parse(await run(program, words)) as { readonly files: readonly UnitFile[] };
+    const unit: { readonly files: readonly UnitFile[] } =
+      await $`${program} service print --json --init ${init} ${place} --root /var/empty`.json();
     for (const { path, content, mode } of unit.files) files.push(file(`init/${init}${path}`, content, mode));
   }
   return files;
 }
 
 async function writtenFiles(work: string, since: string | undefined): Promise<readonly ArchiveFile[]> {
-  const range = since === undefined ? ["HEAD"] : [`${since}..HEAD`];
-  const log = await run("git", ["log", "--format=%cs%x09%s", ...range]);
+  const log = await $`git log --format=%cs%x09%s ${since === undefined ? "HEAD" : `${since}..HEAD`}`.text();
   const texts = ["README.md", "LICENSE"].map((name) => file(name, Deno.readTextFileSync(join(projectRoot, name))));
   return [
     ...texts,
@@ -128,13 +130,12 @@ function writeSums(folder: string, names: readonly string[]): void {
 
 /** As somebody does who has just fetched it: sums, unpack, version, the sample checked, a file shipped, a unit printed. */
 async function tryArchive(target: Target, output: string): Promise<void> {
-  await run("sha256sum", ["--check", "--quiet", "SHA256SUMS"], output);
+  await $`sha256sum --check --quiet SHA256SUMS`.cwd(output);
   await withTemporaryFolder("agent-try-", async (work) => {
     const folder = `agent-${project.version}-${target.name}`;
-    await run("tar", ["-xzf", join(output, `${folder}.tar.gz`), "-C", work]);
-    const here = join(work, folder);
-    const agent = (words: readonly string[]): Promise<string> =>
-      run("env", [`AGENT_CACHE=${join(work, "cache")}`, "./agent", ...words], here);
+    await $`tar -xzf ${join(output, `${folder}.tar.gz`)} -C ${work}`;
+    const agent = (words: string[]): Promise<string> =>
+      wholeText($`./agent ${words}`.cwd(join(work, folder)).env({ AGENT_CACHE: join(work, "cache") }));
     const version = await agent(["version"]);
     if (version !== `agent ${project.version} (${target.triple})\n`) {
       throw new Error(`Cannot release "${folder}": its program says ${version}`);
@@ -149,11 +150,9 @@ async function tryArchive(target: Target, output: string): Promise<void> {
   });
 }
 
-/** stdout of a command. @throws when it fails */
-async function run(command: string, words: readonly string[], cwd = projectRoot): Promise<string> {
-  const { code, stdout, output } = await runProgram(command, words, { cwd, deadlineMs: 300_000 });
-  if (code === 0) return stdout;
-  throw new Error(`Cannot make the release: "${command} ${words[0]}" ended with ${code}\n${output.trimEnd()}`);
+/** All of stdout; `text()` of the shell leaves out the last line feed. */
+async function wholeText(command: PromiseLike<{ readonly stdoutBytes: Uint8Array }>): Promise<string> {
+  return new TextDecoder().decode((await command).stdoutBytes);
 }
 
 function file(name: string, text: string, mode = 0o644): ArchiveFile {

@@ -40,6 +40,7 @@ export async function openBar(prefix: string, unit: "raw" | "bytes"): Promise<Ba
       const length = total === 0 ? undefined : total;
       if (bar === undefined) {
         bar = $.progress({ prefix, message, ...(length === undefined ? {} : { length }) }).kind(unit);
+        bar.position(done).forceRender(); // what comes next may hold the thread for longer than its timer
         setLogWriter((line) => $.log(line));
       }
       bar.position(done).length(length).message(message);
