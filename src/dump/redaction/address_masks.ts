@@ -1,5 +1,5 @@
 /** What takes the place of an address: another one with the same prefixes, or a name. */
-import { formatIpv4, formatIpv6, latin1, networkOf } from "./addresses.ts";
+import { formatIpv4, formatIpv6, ipv4Of, latin1, networkOf } from "./addresses.ts";
 import type { AddressMap } from "./crypto_pan.ts";
 import type { Names } from "./names.ts";
 
@@ -31,13 +31,22 @@ export class AddressMasks {
     return this.#emitted;
   }
 
-  /** @param bits of the prefix that follows: where the address is that network, its replacement is one, too */
-  mask(address: Uint8Array, bits: number | undefined): Uint8Array {
-    const key = address.length === 4
-      ? ((address[0]! << 24 | address[1]! << 16 | address[2]! << 8 | address[3]!) >>> 0) * 256 + (bits ?? 255)
-      : `${latin1(address, 0, 16)}/${bits ?? ""}`;
-    const cached = this.#cache.get(key);
-    if (cached !== undefined) return cached;
+  /**
+   * What takes the place of an IPv4 address, given as 32 bits.
+   * @param bits of the prefix that follows: where the address is that network, its replacement is one, too
+   */
+  maskIpv4(value: number, bits: number | undefined): Uint8Array {
+    const key = value * 256 + (bits ?? 255);
+    return this.#cache.get(key) ?? this.#keep(key, ipv4Of(value), bits);
+  }
+
+  /** The same for the 16 bytes of an IPv6 address. */
+  maskIpv6(address: Uint8Array, bits: number | undefined): Uint8Array {
+    const key = `${latin1(address, 0, 16)}/${bits ?? ""}`;
+    return this.#cache.get(key) ?? this.#keep(key, address, bits);
+  }
+
+  #keep(key: string | number, address: Uint8Array, bits: number | undefined): Uint8Array {
     const mask = encoder.encode(this.#text(address, bits));
     if (this.#cache.size >= maxCached) this.#cache.clear();
     this.#cache.set(key, mask);

@@ -1,9 +1,11 @@
 /**
- * Replaces network, hardware and mail addresses in a block of text: one pass that stops only at `.`, `:`, `-`, `@` and `/`.
+ * Replaces network, hardware and mail addresses in a block of text: one pass that stops only at `.`, `:`, `-`, `@` and `/`
+ * before what can follow them.
  * What merely looks like one stays: versions, times, fingerprints, unit names.
  */
+import { beginnings, endOfPlain, isUpperHex, mayEndKernelHex, numerals } from "./address_hints.ts";
 import { AddressMasks, holdsIpv4 } from "./address_masks.ts";
-import { formatIpv4, isDigit, isHex, latin1, parseIpv4, parseIpv6 } from "./addresses.ts";
+import { endOfIpv4, formatIpv4, ipv4Of, ipv4Value, isDigit, isHex, latin1, parseIpv4, parseIpv6 } from "./addresses.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
 import { type AddressMap, isMeaningless, isPrivateRange } from "./crypto_pan.ts";
 import { isAlnum } from "./literals.ts";
@@ -23,6 +25,7 @@ export class AddressScan {
   readonly #names: Names;
   readonly #masks: AddressMasks;
   readonly #known: ReadonlySet<string>;
+  readonly #meanings = new Map<number, number>();
 
   /**
    * @param map replaces by prefix; without it, addresses become `ip-…`
@@ -41,10 +44,19 @@ export class AddressScan {
 
   /** Appends `bytes[start..end)` to `out`, addresses replaced. `versions`: the text is a list of packages. */
   apply(bytes: Uint8Array, start: number, end: number, out: ByteBuffer, tally: Tally, versions: boolean): void {
+    const begins = beginnings;
+    const last = end - 1; // nothing begins with the last byte
     let at = start;
-    for (let i = start; i < end; i++) {
-      const kind = triggers[bytes[i]!]!;
-      if (kind === 0) continue;
+    let plainUntil = start; // up to there, colons belong to times and the like
+    for (let i = start;; i++) {
+      // Nearly all time is spent in this loop: no call in it.
+      while (i < last && begins[(bytes[i]! << 8) | bytes[i + 1]!] === 0) i++;
+      if (i >= last) break;
+      const kind = bytes[i]!;
+      if (kind === colon) {
+        if (i >= plainUntil) plainUntil = endOfPlain(bytes, i, end);
+        if (i < plainUntil && !mayEndKernelHex(bytes, at, i)) continue;
+      } else if ((kind === dot || kind === dash) && (i === start || numerals[bytes[i - 1]!] === 0)) continue;
       const find = this.#at(kind, bytes, at, i, end, versions);
       if (find === undefined) continue;
       out.append(bytes, at, find.start);
@@ -59,13 +71,11 @@ export class AddressScan {
   #at(kind: number, bytes: Uint8Array, from: number, at: number, end: number, versions: boolean): Find | undefined {
     switch (kind) {
       case dot:
-        return isDigit(bytes[at + 1]!) && isDigit(bytes[at - 1]!)
-          ? this.#ipv4(bytes, from, at, end, versions)
-          : undefined;
+        return this.#ipv4(bytes, from, at, end, versions);
       case colon:
         return this.#colon(bytes, from, at, end);
       case dash:
-        return isHex(bytes[at + 1]!) && at > from ? this.#dashed(bytes, from, at, end) : undefined;
+        return at > from ? this.#dashed(bytes, from, at, end) : undefined;
       case slash:
         return this.#home(bytes, at, end);
       default:
@@ -76,14 +86,27 @@ export class AddressScan {
   #ipv4(bytes: Uint8Array, from: number, at: number, end: number, versions: boolean): Find | undefined {
     let start = at;
     while (start > from && at - start < 4 && isDigit(bytes[start - 1]!)) start--;
-    const found = parseIpv4(bytes, start, end);
-    if (found === undefined || isMeaningless(found.address)) return undefined;
-    const { address, end: stop } = found;
+    const stop = endOfIpv4(bytes, start, end, dot);
+    if (stop < 0) return undefined;
+    const value = ipv4Value(bytes, start, stop);
+    const meaning = this.#meaningOf(value);
+    if (meaning === meaningless) return undefined;
     if (start > from && (bytes[start - 1] === dot || isDigit(bytes[start - 1]!))) return undefined;
     if (stop + 1 < end && bytes[stop] === dot && isDigit(bytes[stop + 1]!)) return undefined;
-    const certain = isPrivateRange(address) || this.#known.has(formatIpv4(address));
-    if (!certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
-    return { start, end: stop, mask: this.#masks.mask(address, networkBits(bytes, stop, end)), rule: "ipv4" };
+    if (meaning !== certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
+    return { start, end: stop, mask: this.#masks.maskIpv4(value, networkBits(bytes, stop, end)), rule: "ipv4" };
+  }
+
+  /** What an IPv4 address is by itself; remembered, since logs are full of the same ones. */
+  #meaningOf(value: number): number {
+    const known = this.#meanings.get(value);
+    if (known !== undefined) return known;
+    const address = ipv4Of(value);
+    const isCertain = isPrivateRange(address) || this.#known.has(formatIpv4(address));
+    const meaning = isMeaningless(address) ? meaningless : isCertain ? certain : uncertain;
+    if (this.#meanings.size >= maxMeanings) this.#meanings.clear();
+    this.#meanings.set(value, meaning);
+    return meaning;
   }
 
   /** `dhcp-192-168-0-66`, and hardware addresses with dashes. */
@@ -186,7 +209,7 @@ export class AddressScan {
     const address = text.length < 6 && !/\d/.test(text) ? undefined : parseIpv6(text); // `a::b` is a name in a program
     if (address === undefined || isMeaningless(address)) return undefined;
     if (holdsIpv4(address) && isMeaningless(address.subarray(12))) return undefined;
-    return { start, end: stop, mask: this.#masks.mask(address, networkBits(bytes, stop, end)), rule: "ipv6" };
+    return { start, end: stop, mask: this.#masks.maskIpv6(address, networkBits(bytes, stop, end)), rule: "ipv6" };
   }
 
   #mail(bytes: Uint8Array, from: number, at: number, end: number): Find | undefined {
@@ -228,7 +251,7 @@ function looksLikeVersion(bytes: Uint8Array, from: number, start: number, stop: 
   const behind = stop < end ? bytes[stop]! : 32;
   if (isAlnum(before) || before === dash || before === 95 || before === 43 || before === 126) return true;
   if (isAlnum(behind) || behind === 43 || behind === 126) return true;
-  if (behind === dash && parseIpv4(bytes, stop + 1, end) === undefined) return true;
+  if (behind === dash && endOfIpv4(bytes, stop + 1, end, dot) < 0) return true;
   return /(?:version|release|revision|\bver\.?)["']?[\s:=]*["']?$/i.test(
     latin1(bytes, Math.max(from, start - 16), start),
   );
@@ -245,10 +268,6 @@ function swapWords(bytes: Uint8Array): Uint8Array {
   return bytes.map((_, i) => bytes[i - (i % 4) + 3 - (i % 4)]!);
 }
 
-function isUpperHex(byte: number): boolean {
-  return isDigit(byte) || (byte >= 65 && byte <= 70);
-}
-
 function isLocalByte(byte: number): boolean {
   return isAlnum(byte) || byte === dot || byte === dash || byte === 95 || byte === 43 || byte === 37;
 }
@@ -257,8 +276,11 @@ const dot = 46;
 const colon = 58;
 const dash = 45;
 const slash = 47;
-const triggers = new Uint8Array(256);
-for (const byte of [dot, colon, dash, slash, 64]) triggers[byte] = byte;
+const meaningless = 0;
+const uncertain = 1;
+/** Private, or the machine's own: no version number. */
+const certain = 2;
+const maxMeanings = 65_536;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const homeFolder = encoder.encode("/home/");

@@ -6,6 +6,9 @@ import { ByteBuffer } from "./byte_buffer.ts";
 
 /** Takes what is cut. Bytes are valid during the call only. */
 export interface LineTaker {
+  /** Lines of these bytes come now; they stay as they are until {@linkcode chunkEnds}. */
+  chunk(bytes: Uint8Array): void;
+  chunkEnds(): void;
   /** A line without its LF; `ended` is false only for the last one of a text that does not end with LF. */
   line(bytes: Uint8Array, start: number, end: number, ended: boolean): void;
   /**
@@ -36,6 +39,12 @@ export class LineCutter {
   /** Takes the next bytes. NUL counts as a space: `/proc/PID/cmdline` has it between words. */
   push(given: Uint8Array): void {
     const chunk = given.includes(0) ? given.map((byte) => byte === 0 ? 32 : byte) : given;
+    this.#taker.chunk(chunk);
+    this.#cut(chunk);
+    this.#taker.chunkEnds();
+  }
+
+  #cut(chunk: Uint8Array): void {
     let at = 0;
     for (;;) {
       const feed = chunk.indexOf(10, at);

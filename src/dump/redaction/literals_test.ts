@@ -34,3 +34,17 @@ Deno.test("search() heeds the ends of words, and case where it counts", () => {
   ]);
   deepStrictEqual(searched([{ word: "aGk", exact: true }], "agk aGk"), ["4:aGk"]);
 });
+
+Deno.test("search() finds the same, in the same order, in a text that it searches in two halves", () => {
+  let state = 7;
+  const random = (below: number): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % below;
+  const words = ["ab", "abc", "bca", { word: "ca", whole: true }, { word: "Cab", exact: true }, "c".repeat(30)];
+  for (let round = 0; round < 40; round++) {
+    const size = 4_000 + random(3_000);
+    const text = Array.from({ length: size }, () => random(round + 20) === 0 ? "\n" : "abcC "[random(5)]!).join("");
+    // A word with LF in it keeps the search in one lane.
+    deepStrictEqual(searched(words, text), searched([...words, "no\nsuch"], text));
+  }
+  const lines = `${"x".repeat(2_500)}\nab\nyes\nno${"x".repeat(3_000)}`;
+  deepStrictEqual(searched(["ab", "s\nn"], lines), ["2501:ab", "2506:s\nn"]);
+});

@@ -1,11 +1,13 @@
 /**
  * Secrets by their looks: the presets of `rules/`, which `ship` has too, and the user's own patterns. One automaton says
- * whether a line holds any; only then it is looked for where. All of it takes time linear in the line.
+ * whether a line holds any; only then a second one says which, and those are looked for. All of it takes time linear in
+ * the line.
  */
 import { ConfigError } from "../../pipeline/errors.ts";
 import { type Accept, presetPatterns } from "../../rules/redact_presets.ts";
 import { hidden, isMask } from "../../rules/redact.ts";
-import { compileAny, Pattern } from "../../rules/pattern/pattern.ts";
+import { compileAny, compileSet, Pattern } from "../../rules/pattern/pattern.ts";
+import { embeddedSecret } from "./embedded_secret.ts";
 
 /** A pattern of the user: a group in it is what is hidden, without one the whole match. */
 export interface CustomPattern {
@@ -24,6 +26,19 @@ export interface Find {
   readonly mask: Uint8Array;
 }
 
+/** How a line is searched. */
+export interface FindOptions {
+  readonly toEnd: boolean;
+  readonly embedded: boolean;
+}
+
+/** What a line holds. */
+export interface Finds {
+  readonly finds: readonly Find[];
+  /** The beginning of a PEM may be in it, of a certificate, too. */
+  readonly pem: boolean;
+}
+
 interface Rule {
   readonly name: string;
   readonly pattern: Pattern;
@@ -33,9 +48,11 @@ interface Rule {
 
 /** Finds secrets in lines. It keeps working memory, so it serves one caller at a time. */
 export class SecretRules {
-  /** Rules in groups, each with an automaton that says whether one of it matches. */
-  readonly #groups: readonly { readonly rules: readonly Rule[]; readonly any: { test: Test } }[];
+  readonly #rules: readonly Rule[];
   readonly #any: { test: Test };
+  /** Says which of the rules match, and behind them whether it may hold a Secret or a PEM. */
+  readonly #set: { find: FindWhich };
+  readonly #found: Uint8Array;
 
   /** @throws ConfigError with every pattern that is none */
   constructor(custom: readonly CustomPattern[] = []) {
@@ -54,12 +71,11 @@ export class SecretRules {
       pattern: new Pattern(regex),
       ...(accept === undefined ? {} : { accept }),
     }));
-    const rules = [...presets, ...own];
-    this.#any = automatonOf([...rules.map(({ pattern }) => pattern.source), anyPem, anySecret]);
-    this.#groups = Array.from({ length: Math.ceil(rules.length / groupSize) }, (_, i) => {
-      const part = rules.slice(i * groupSize, (i + 1) * groupSize);
-      return { rules: part, any: automatonOf(part.map(({ pattern }) => pattern.source)) };
-    });
+    this.#rules = [...presets, ...own];
+    const sources = this.#rules.map(({ pattern }) => pattern.source);
+    this.#any = automatonOf([...sources, anyPem, anySecret]);
+    this.#set = setOf([...sources, anyBegin, anyKind], 0);
+    this.#found = new Uint8Array(sources.length + 2);
   }
 
   /** Whether `bytes[start..end)` may hold something, or the beginning of any PEM; quick. */
@@ -67,14 +83,28 @@ export class SecretRules {
     return this.#any.test(bytes, start, end);
   }
 
-  /** Whatever is to be replaced in `bytes[start..end)`, from left to right, without overlaps. `toEnd`: values go on over spaces. */
-  find(bytes: Uint8Array, start: number, end: number, toEnd = false): readonly Find[] {
+  /**
+   * Whatever is to be replaced in `bytes[start..end)`, from left to right, without overlaps.
+   * @param toEnd values go on over spaces
+   * @param embedded Kubernetes Secrets as JSON within the line count, too; finds may overlap then
+   */
+  find(bytes: Uint8Array, start: number, end: number, { toEnd, embedded }: FindOptions): Finds {
+    const found = this.#found.fill(0);
+    this.#set.find(bytes, start, end, found);
+    const secrets = this.#findOf(found, bytes, start, end, toEnd);
+    const [pem, kind] = [found[this.#rules.length] === 1, found[this.#rules.length + 1] === 1];
+    if (!embedded || !kind) return { finds: secrets, pem };
+    const inside = embeddedSecret(bytes, start, end);
+    return { finds: inside.length === 0 ? secrets : [...secrets, ...inside].sort((a, b) => a.start - b.start), pem };
+  }
+
+  #findOf(found: Uint8Array, bytes: Uint8Array, start: number, end: number, toEnd: boolean): readonly Find[] {
     const finds: Find[] = [];
     const spans: number[] = [];
     const isJson = bytes[start] === 123;
-    const matching = this.#groups.flatMap(({ rules, any }) => any.test(bytes, start, end) ? rules : []);
-    for (const rule of matching) {
-      if (!rule.pattern.test(bytes, start, end)) continue;
+    for (let index = 0; index < this.#rules.length; index++) {
+      if (found[index] === 0) continue;
+      const rule = this.#rules[index]!;
       spans.length = 0;
       const complete = rule.pattern.findAll(bytes, start, end, spans);
       for (let i = 0; i < spans.length; i += 2) {
@@ -98,6 +128,7 @@ function customRule({ name = "custom", regex, replacement }: CustomPattern): Rul
 }
 
 type Test = (bytes: Uint8Array, start: number, end: number) => boolean;
+type FindWhich = (bytes: Uint8Array, start: number, end: number, found: Uint8Array) => void;
 
 /** One automaton for all; where together they are too large, one for each half. @throws never for patterns that compile alone */
 function automatonOf(sources: readonly string[]): { test: Test } {
@@ -108,6 +139,21 @@ function automatonOf(sources: readonly string[]): { test: Test } {
     const half = sources.length >> 1;
     const [a, b] = [automatonOf(sources.slice(0, half)), automatonOf(sources.slice(half))];
     return { test: (bytes, start, end) => a.test(bytes, start, end) || b.test(bytes, start, end) };
+  }
+}
+
+/** The same for which of them match; `first` is the number of the first. */
+function setOf(sources: readonly string[], first: number): { find: FindWhich } {
+  try {
+    const set = compileSet(sources);
+    return {
+      find: (bytes, start, end, found) => set.find(bytes, start, end, first === 0 ? found : found.subarray(first)),
+    };
+  } catch (error) {
+    if (sources.length < 2) throw error;
+    const half = sources.length >> 1;
+    const [a, b] = [setOf(sources.slice(0, half), first), setOf(sources.slice(half), first + half)];
+    return { find: (bytes, start, end, found) => (a.find(bytes, start, end, found), b.find(bytes, start, end, found)) };
   }
 }
 
@@ -208,8 +254,11 @@ function isStop(byte: number): boolean {
   return byte === 44 || byte === 59 || byte === 38 || isQuote(byte) || byte === backslash;
 }
 
-const groupSize = 8;
 const backslash = 92;
 const anySecret = String.raw`"kind\\*"[[:space:]]*:[[:space:]]*\\*"Secret`;
+/** What {@linkcode PemState.enter} looks for. */
+const anyBegin = "----[- ]BEGIN";
+/** What {@linkcode embeddedSecret} looks for begins so. */
+const anyKind = String.raw`"kind\\*"`;
 const anyPem = "----[- ]BEGIN ";
 const encoder = new TextEncoder();

@@ -7,13 +7,12 @@
  */
 import type { AddressScan } from "./address_scan.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
-import { embeddedSecret } from "./embedded_secret.ts";
 import { JsonSecrets } from "./json_secrets.ts";
 import type { SecretLearner } from "./learned_secrets.ts";
 import { LineCutter, type LineTaker, type WindowPlace } from "./lines.ts";
 import type { NameScan } from "./name_scan.ts";
 import { bodyRun, PemState } from "./pem_state.ts";
-import type { Find, SecretRules } from "./secret_rules.ts";
+import type { Find, FindOptions, SecretRules } from "./secret_rules.ts";
 import type { Tally } from "./tally.ts";
 import { YamlSecrets } from "./yaml_secrets.ts";
 
@@ -44,12 +43,17 @@ export class TextRedaction implements LineTaker {
   readonly #lines: LineCutter;
   readonly #yaml: YamlSecrets | undefined;
   readonly #pem = new PemState();
+  readonly #lookFor: FindOptions;
   /** Lines that look like the body of a key, until it is known how many there are. */
   #run: { bytes: Uint8Array; ended: boolean }[] = [];
   #runLines = 0;
   readonly #block = new ByteBuffer(2 * blockBytes);
   readonly #named = new ByteBuffer();
   readonly #out = new ByteBuffer();
+  /** Lines of the chunk in which nothing was found, in one piece: they are copied together. */
+  #chunk: Uint8Array | undefined;
+  #cleanStart = 0;
+  #cleanEnd = 0;
   /** The rest of a long line is dropped: up to its end, or to the end of the text in quotes. */
   #dropping: "line" | "value" | undefined;
 
@@ -60,6 +64,7 @@ export class TextRedaction implements LineTaker {
     this.#tally = tally;
     this.#emit = emit;
     this.#lines = new LineCutter(this);
+    this.#lookFor = { toEnd: form.yaml, embedded: !form.json };
     const { learner } = rules;
     if (form.json) this.#json = new JsonSecrets((bytes) => this.#lines.push(bytes), tally, learner);
     else this.#yaml = new YamlSecrets((...line) => this.#pemLine(...line), tally, learner);
@@ -80,13 +85,23 @@ export class TextRedaction implements LineTaker {
     this.#flush();
   }
 
+  chunk(bytes: Uint8Array): void {
+    this.#chunk = bytes;
+  }
+
+  chunkEnds(): void {
+    this.#copyClean();
+    this.#chunk = undefined;
+  }
+
   line(bytes: Uint8Array, start: number, end: number, ended: boolean): void {
     if (this.#yaml !== undefined) this.#yaml.push(bytes, start, end, ended);
     else this.#pemLine(bytes, start, end, ended);
-    if (this.#block.length >= blockBytes) this.#flush();
+    if (this.#block.length + this.#cleanEnd - this.#cleanStart >= blockBytes) this.#flush();
   }
 
   window(bytes: Uint8Array, from: number, length: number, place: WindowPlace): number {
+    this.#copyClean();
     if (place.first) this.#beginLong(bytes);
     const done = this.#dropping === undefined
       ? this.#longPart(bytes, from, length, place.last)
@@ -114,10 +129,9 @@ export class TextRedaction implements LineTaker {
   /** Masks up to a place where nothing is cut in two. */
   #longPart(bytes: Uint8Array, from: number, length: number, last: boolean): number {
     const { secrets } = this.#rules;
-    const finds = secrets.mayHold(bytes, 0, length)
-      ? [...secrets.find(bytes, 0, length), ...(this.#form.json ? [] : embeddedSecret(bytes, 0, length))]
-        .sort((a, b) => a.start - b.start)
-      : [];
+    const { finds } = secrets.mayHold(bytes, 0, length)
+      ? secrets.find(bytes, 0, length, { toEnd: false, embedded: !this.#form.json })
+      : { finds: [] };
     const stop = last ? length : cutPlace(bytes, from, length, finds);
     if (stop <= from) {
       // One value fills all of it: it is dropped until a quote, or the line, ends it.
@@ -184,18 +198,38 @@ export class TextRedaction implements LineTaker {
 
   #secretLine(bytes: Uint8Array, start: number, end: number, ended: boolean): void {
     const { secrets } = this.#rules;
-    const mayHold = secrets.mayHold(bytes, start, end);
-    if (mayHold || this.#pem.isPublic) this.#pem.enter(bytes, start, end);
-    if (!mayHold) this.#block.append(bytes, start, end);
-    else {
-      const finds = secrets.find(bytes, start, end, this.#form.yaml);
-      const embedded = this.#form.json ? [] : embeddedSecret(bytes, start, end);
-      this.#masked(bytes, start, end, [...finds, ...embedded].sort((a, b) => a.start - b.start));
+    if (!secrets.mayHold(bytes, start, end)) {
+      if (this.#pem.isPublic) this.#pem.enter(bytes, start, end);
+      return this.#cleanLine(bytes, start, end, ended);
+    } else {
+      const { finds, pem } = secrets.find(bytes, start, end, this.#lookFor);
+      if (pem || this.#pem.isPublic) this.#pem.enter(bytes, start, end);
+      this.#masked(bytes, start, end, finds);
     }
     if (ended) this.#block.push(10);
   }
 
+  #cleanLine(bytes: Uint8Array, start: number, end: number, ended: boolean): void {
+    if (bytes !== this.#chunk || !ended) {
+      this.#copyClean();
+      this.#block.append(bytes, start, end);
+      if (ended) this.#block.push(10);
+      return;
+    }
+    if (start !== this.#cleanEnd) {
+      this.#copyClean();
+      this.#cleanStart = start;
+    }
+    this.#cleanEnd = end + 1; // with its LF
+  }
+
+  #copyClean(): void {
+    if (this.#cleanEnd > this.#cleanStart) this.#block.append(this.#chunk!, this.#cleanStart, this.#cleanEnd);
+    this.#cleanStart = this.#cleanEnd = 0;
+  }
+
   #masked(bytes: Uint8Array, from: number, to: number, finds: readonly Find[]): void {
+    this.#copyClean();
     let at = from;
     for (const find of finds) {
       if (find.end <= at || find.start >= to) continue;
@@ -211,6 +245,7 @@ export class TextRedaction implements LineTaker {
   }
 
   #flush(): void {
+    this.#copyClean();
     if (this.#block.length === 0) return;
     const { names, addresses } = this.#rules;
     let from = this.#block;

@@ -3,7 +3,7 @@
  * the record are. `RegExp` of JavaScript cannot promise that, so this is an engine of our own (see `syntax.ts` for
  * what can be written, `automaton.ts` for why it is linear). It works on bytes: no string is made per record.
  */
-import { Automaton } from "./automaton.ts";
+import { Automaton, PatternSet } from "./automaton.ts";
 import { Finder } from "./finder.ts";
 import { compileProgram } from "./program.ts";
 import { parsePattern } from "./syntax.ts";
@@ -41,5 +41,10 @@ export class Pattern {
 
 /** One automaton that says whether any of `sources` occurs: one pass instead of many. @throws as {@linkcode Pattern} */
 export function compileAny(sources: readonly string[]): Automaton {
-  return new Automaton(compileProgram({ kind: "either", nodes: sources.map(parsePattern) }));
+  return new Automaton(compileProgram(...sources.map(parsePattern)));
+}
+
+/** One automaton that says which of `sources` occur, by their index. @throws as {@linkcode Pattern} */
+export function compileSet(sources: readonly string[]): PatternSet {
+  return new PatternSet(compileProgram(...sources.map(parsePattern)));
 }

@@ -1,5 +1,5 @@
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { compileAny, Pattern } from "./pattern.ts";
+import { compileAny, compileSet, Pattern } from "./pattern.ts";
 
 const encoder = new TextEncoder();
 
@@ -188,6 +188,28 @@ Deno.test("Pattern agrees with RegExp on random patterns and texts", () => {
     }
   }
   ok(matched > 3_000, "enough of them match to mean something");
+});
+
+Deno.test("compileSet() finds in one pass what each of its patterns finds alone, also when it forgets its states", () => {
+  const random = generator(5);
+  const pick = (letters: string): string => letters[Math.floor(random() * letters.length)]!;
+  const sources = ["^ab", "a.*b$", "\\bc+\\b", "[ab]{3}c", "b|^$", "[abc]*a[abc]{9}d", "d\\b", "^d?a", "(?i)AB+ "];
+  const set = compileSet(sources);
+  const patterns = sources.map((source) => new Pattern(source));
+  const anchored = compileSet(["^ab", "^b"]);
+  const seen = new Set<string>();
+  for (let round = 0; round < 3_000; round++) {
+    const text = Array.from({ length: Math.floor(random() * 40) }, () => pick("abcd ")).join("");
+    const bytes = encoder.encode(`x${text}y`);
+    const found = new Uint8Array(sources.length);
+    set.find(bytes, 1, bytes.length - 1, found);
+    deepStrictEqual([...found], patterns.map((one) => one.test(bytes, 1, bytes.length - 1) ? 1 : 0), text);
+    seen.add(found.join(""));
+    const two = new Uint8Array(2);
+    anchored.find(bytes, 1, bytes.length - 1, two);
+    deepStrictEqual([...two], [text.startsWith("ab") ? 1 : 0, text.startsWith("b") ? 1 : 0], text);
+  }
+  ok(seen.size > 50, `${seen.size} different outcomes`);
 });
 
 /** Numbers in 0..1, the same ones for the same seed (mulberry32). */

@@ -6,7 +6,7 @@ import type { Assertion, ByteSet, Node } from "./syntax.ts";
 
 /** What a step does. `x` and `y` are steps unless said otherwise; step 0 is never used. */
 export const op = {
-  /** The record matches. */
+  /** The record matches pattern number `x`. */
   match: 0,
   /** Takes one byte of set `y`, goes on at `x`. */
   bytes: 1,
@@ -33,9 +33,38 @@ export interface Program {
   readonly usesWords: boolean;
 }
 
-/** Translates a tree. @throws when the program would be larger than the limit */
-export function compileProgram(tree: Node): Program {
-  return new Compiler().compile(tree);
+/** Translates trees into one program; the match of each has its number. @throws when it would be larger than the limit */
+export function compileProgram(...trees: readonly Node[]): Program {
+  return new Compiler().compile(trees);
+}
+
+/** What stands before a place. */
+export const before = { start: 0, word: 1, other: 2 } as const;
+/** What stands behind a place. */
+export const after = { end: 0, word: 1, other: 2 } as const;
+
+/** Letters, digits and `_`: what `\b` takes for a word. */
+export function isWord(byte: number): boolean {
+  return (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 90) || byte === 95 || (byte >= 97 && byte <= 122);
+}
+
+/** Class of each byte, and one byte of each class: bytes of one class are alike for every set of the program. */
+export function byteClasses(program: Program): { classOf: Uint8Array; members: readonly number[] } {
+  const classOf = new Uint8Array(256);
+  let members = [0];
+  const refine = (set: ByteSet): void => {
+    const seen = new Map<number, number>();
+    const fresh: number[] = [];
+    for (let byte = 0; byte < 256; byte++) {
+      const key = 2 * classOf[byte]! + set[byte]!;
+      if (!seen.has(key)) seen.set(key, fresh.push(byte) - 1);
+      classOf[byte] = seen.get(key)!;
+    }
+    members = fresh;
+  };
+  for (const set of program.sets) refine(set);
+  if (program.usesWords) refine(new Uint8Array(256).map((_, byte) => isWord(byte) ? 1 : 0));
+  return { classOf, members };
 }
 
 class Compiler {
@@ -47,8 +76,9 @@ class Compiler {
   #usesWords = false;
   #inGroup = false;
 
-  compile(tree: Node): Program {
-    const start = this.#emit(tree, this.#add(op.match, 0, 0));
+  compile(trees: readonly Node[]): Program {
+    const starts = trees.map((tree, i) => this.#emit(tree, this.#add(op.match, i, 0)));
+    const start = starts.reduceRight((rest, start) => this.#add(op.split, start, rest));
     return { ops: this.#ops, xs: this.#xs, ys: this.#ys, sets: this.#sets, start, usesWords: this.#usesWords };
   }
 

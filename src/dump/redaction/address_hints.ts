@@ -1,0 +1,50 @@
+/** Where in a text there can be no address: cheap looks at a few bytes, for the places at which nearly all text is passed. */
+import { isDigit, isHex } from "./addresses.ts";
+
+/**
+ * Where the digits, colons and dots from the colon `at` on end, if they are too few for a hardware address (five colons) and
+ * for IPv6 (seven, or two together); otherwise `at`.
+ */
+export function endOfPlain(bytes: Uint8Array, at: number, end: number): number {
+  const limit = Math.min(end, at + maxPlainRun);
+  let colons = 0;
+  let stop = at;
+  for (; stop < limit; stop++) {
+    const byte = bytes[stop]!;
+    if (byte === colon) {
+      if (++colons === 5 || (stop + 1 < end && bytes[stop + 1] === colon)) return at;
+    } else if (numerals[byte] === 0 && byte !== dot) break;
+  }
+  return stop === limit && limit < end ? at : stop;
+}
+
+/** Whether eight upper-case digits may stand before the colon `at`, and one behind it. */
+export function mayEndKernelHex(bytes: Uint8Array, from: number, at: number): boolean {
+  if (at - 8 < from || !isUpperHex(bytes[at + 1]!)) return false;
+  for (let i = 1; i <= 8; i++) if (!isUpperHex(bytes[at - i]!)) return false;
+  return true;
+}
+
+/** Digits and `A` to `F`, as the kernel writes them. */
+export function isUpperHex(byte: number): boolean {
+  return isDigit(byte) || (byte >= 65 && byte <= 70);
+}
+
+const dot = 46;
+const colon = 58;
+const dash = 45;
+const slash = 47;
+const atSign = 64;
+/** 1 for every hexadecimal digit. */
+export const numerals: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => isHex(byte) ? 1 : 0);
+/** 1 for every two bytes, the first one in the higher half, at which something may be found. */
+export const beginnings: Uint8Array = new Uint8Array(0x10000);
+for (let next = 0; next < 256; next++) {
+  beginnings[(dot << 8) | next] = isDigit(next) ? 1 : 0;
+  beginnings[(colon << 8) | next] = isHex(next) || next === colon ? 1 : 0;
+  beginnings[(dash << 8) | next] = isHex(next) ? 1 : 0;
+  beginnings[(atSign << 8) | next] = 1;
+}
+for (const letter of "hU") beginnings[(slash << 8) | letter.charCodeAt(0)] = 1; // /home, /Users
+/** A longer row is looked at as a whole each time. */
+const maxPlainRun = 64;
