@@ -30,6 +30,7 @@ export function openDumpRedactor(
       customPatterns: patterns.map((regex, i) => ({ name: `custom-${i + 1}`, regex })),
       extraWords: [...wanted?.words ?? [], ...words.word ?? []],
       ipMode: oneOf("--ip-mode", words.ipMode, ["prefix", "token"]),
+      keepsMapping: words.map !== undefined,
       ...(keyFile === undefined ? {} : { pseudonymKey: readPseudonymKey(keyFile) }),
     });
   } catch (error) {

@@ -211,7 +211,7 @@ Deno.test("redact() unpacks gzip, makes it safe and packs it again; what cannot 
 
 Deno.test("redactText() and redact() give a name one pseudonym, in file names, errors and contents", async () => {
   const corpus = plantSecrets(1);
-  const redactor = redactorFor(corpus);
+  const redactor = redactorFor(corpus, { keepsMapping: true });
   const name = redactor.redactText("logs/web-01.plant.example.net/app.log");
   const pseudonym = /logs\/(host-\w{10})\./.exec(name)![1]!;
   ok(redactor.redactText('Cannot read "/home/petra/web-01": denied').includes(pseudonym));
@@ -220,6 +220,9 @@ Deno.test("redactText() and redact() give a name one pseudonym, in file names, e
   const [user] = redactor.redactText("petra").split(" ");
   ok(redactor.redactText("petra@plant.example.net").startsWith(`${user}@host-`));
   strictEqual(new Map(redactor.mapping()).get(pseudonym), "web-01");
+  const address = redactor.redactText("from 10.1.2.3 to 10.1.2.3").split(" ")[1]!;
+  strictEqual(new Map(redactor.mapping()).get(address), "10.1.2.3");
+  deepStrictEqual([...redactorFor(corpus).mapping()], []);
   strictEqual(redactorFor(corpus).redactText("web-01"), pseudonym, "same key");
   notStrictEqual(redactorFor(corpus, { pseudonymKey: new Uint8Array(32) }).redactText("web-01"), pseudonym);
 });

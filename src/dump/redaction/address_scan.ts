@@ -4,10 +4,10 @@
  * What merely looks like one stays: versions, times, fingerprints, unit names.
  */
 import { beginnings, endOfPlain, isUpperHex, mayEndKernelHex, numerals } from "./address_hints.ts";
-import { AddressMasks, holdsIpv4 } from "./address_masks.ts";
-import { endOfIpv4, formatIpv4, ipv4Of, ipv4Value, isDigit, isHex, latin1, parseIpv4, parseIpv6 } from "./addresses.ts";
+import { AddressMasks, holdsIpv4, ipv4sOf } from "./address_masks.ts";
+import { endOfIpv4, formatIpv4, ipv4Value, isDigit, isHex, latin1, parseIpv4, parseIpv6 } from "./addresses.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
-import { type AddressMap, isMeaningless, isPrivateRange } from "./crypto_pan.ts";
+import { type AddressMap, isMeaningless, isPrivateRange, rangeOfIpv4 } from "./crypto_pan.ts";
 import { isAlnum } from "./literals.ts";
 import { isCommonName, type Names } from "./names.ts";
 import type { Tally } from "./tally.ts";
@@ -25,7 +25,7 @@ export class AddressScan {
   readonly #names: Names;
   readonly #masks: AddressMasks;
   readonly #known: ReadonlySet<string>;
-  readonly #meanings = new Map<number, number>();
+  readonly #knownIpv4: ReadonlySet<number>;
 
   /**
    * @param map replaces by prefix; without it, addresses become `ip-…`
@@ -33,6 +33,7 @@ export class AddressScan {
    */
   constructor(names: Names, map: AddressMap | undefined, known: ReadonlySet<string>) {
     this.#names = names;
+    this.#knownIpv4 = ipv4sOf(known);
     this.#masks = new AddressMasks(names, map, known);
     this.#known = known;
   }
@@ -89,24 +90,13 @@ export class AddressScan {
     const stop = endOfIpv4(bytes, start, end, dot);
     if (stop < 0) return undefined;
     const value = ipv4Value(bytes, start, stop);
-    const meaning = this.#meaningOf(value);
-    if (meaning === meaningless) return undefined;
+    const range = rangeOfIpv4(value);
+    if (range === "whole") return undefined;
     if (start > from && (bytes[start - 1] === dot || isDigit(bytes[start - 1]!))) return undefined;
     if (stop + 1 < end && bytes[stop] === dot && isDigit(bytes[stop + 1]!)) return undefined;
-    if (meaning !== certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
+    const certain = range === "private" || this.#knownIpv4.has(value);
+    if (!certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
     return { start, end: stop, mask: this.#masks.maskIpv4(value, networkBits(bytes, stop, end)), rule: "ipv4" };
-  }
-
-  /** What an IPv4 address is by itself; remembered, since logs are full of the same ones. */
-  #meaningOf(value: number): number {
-    const known = this.#meanings.get(value);
-    if (known !== undefined) return known;
-    const address = ipv4Of(value);
-    const isCertain = isPrivateRange(address) || this.#known.has(formatIpv4(address));
-    const meaning = isMeaningless(address) ? meaningless : isCertain ? certain : uncertain;
-    if (this.#meanings.size >= maxMeanings) this.#meanings.clear();
-    this.#meanings.set(value, meaning);
-    return meaning;
   }
 
   /** `dhcp-192-168-0-66`, and hardware addresses with dashes. */
@@ -276,11 +266,6 @@ const dot = 46;
 const colon = 58;
 const dash = 45;
 const slash = 47;
-const meaningless = 0;
-const uncertain = 1;
-/** Private, or the machine's own: no version number. */
-const certain = 2;
-const maxMeanings = 65_536;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const homeFolder = encoder.encode("/home/");

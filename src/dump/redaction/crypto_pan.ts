@@ -33,6 +33,34 @@ export class CryptoPan {
     return out;
   }
 
+  /** What takes the place of each last octet in the network of an IPv4 address; its first 24 bits are {@linkcode map}'s. */
+  lastOctets(address: Uint8Array): Uint8Array {
+    const blocks = this.#cipher.update(this.#nodesOfLast(address));
+    return Uint8Array.from({ length: 256 }, (_, octet) => {
+      let out = 0;
+      let node = 1; // of a tree whose node n has the nodes 2n and 2n + 1
+      for (let bit = 7; bit >= 0; bit--) {
+        const value = (octet >> bit) & 1;
+        out |= (value ^ (blocks[16 * node]! >> 7)) << bit;
+        node = 2 * node + value;
+      }
+      return out;
+    });
+  }
+
+  /** Blocks of the 255 prefixes that are longer than the network's and shorter than an address; the first block is not used. */
+  #nodesOfLast(address: Uint8Array): Uint8Array {
+    const blocks = new Uint8Array(16 * 256);
+    for (let node = 1; node < 256; node++) {
+      const depth = 31 - Math.clz32(node);
+      const kept = (0xff00 >> depth) & 0xff;
+      blocks.set(this.#pad, 16 * node);
+      blocks.set(address.subarray(0, 3), 16 * node);
+      blocks[16 * node + 3] = ((node << (8 - depth)) & kept) | (this.#pad[3]! & ~kept);
+    }
+    return blocks;
+  }
+
   /** For each bit from `fixedBits` on, a block: the bits before it, filled up with the pad. */
   #inputs(address: Uint8Array, fixedBits: number): Uint8Array {
     const bits = 8 * address.length;
@@ -62,6 +90,12 @@ export class AddressMap {
   map(address: Uint8Array): Uint8Array<ArrayBuffer> {
     return this.#pan.map(address, fixedBits(address));
   }
+
+  /** Of the 256 addresses around an IPv4 address, what takes the place of their last octets: no special range is that small. */
+  lastOctets(address: Uint8Array): Uint8Array {
+    if (isMeaningless(address)) return Uint8Array.from({ length: 256 }, (_, octet) => octet);
+    return this.#pan.lastOctets(address);
+  }
 }
 
 /** Whether an address says nothing about anybody, and so stays: loopback, unspecified, multicast, netmasks. */
@@ -72,6 +106,16 @@ export function isMeaningless(address: Uint8Array): boolean {
 /** Whether it is of a range for private use, where no version number is likely: RFC 1918, RFC 6598, link-local. */
 export function isPrivateRange(address: Uint8Array): boolean {
   return privateRanges.some((range) => address.length === 4 && commonBits(address, range.prefix) >= range.bits);
+}
+
+/** The same two of an IPv4 address of 32 bits, without an object: `whole` for {@linkcode isMeaningless}. */
+export function rangeOfIpv4(address: number): "whole" | "private" | undefined {
+  for (const { base, mask, whole } of numbers4) {
+    if (((address & mask) >>> 0) === base) {
+      return whole ? "whole" : "private";
+    }
+  }
+  return undefined;
 }
 
 /** How many leading bits must stay so that special ranges stay themselves. */
@@ -127,6 +171,11 @@ const ranges4 = [
   range4("127.0.0.0", 8, true),
   range4("224.0.0.0", 3, true),
 ];
+const numbers4 = ranges4.map(({ prefix, bits, whole }) => ({
+  base: (prefix[0]! << 24 | prefix[1]! << 16 | prefix[2]! << 8 | prefix[3]!) >>> 0,
+  mask: -1 << (32 - bits),
+  whole,
+}));
 /** RFC 4291, RFC 4193 (fc00::/7), documentation and global unicast; `::` to `::ff` are unspecified, loopback and the like. */
 const ranges6 = [
   range6([], 120, true),

@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { formatIpv6, parseIpv4, parseIpv6 } from "./addresses.ts";
+import { Ipv4Map } from "./ipv4_map.ts";
+import { formatIpv4, formatIpv6, ipv4Of, parseIpv4, parseIpv6 } from "./addresses.ts";
 import { AddressMap, CryptoPan } from "./crypto_pan.ts";
 
 const ipv4 = (text: string): Uint8Array => Uint8Array.from(text.split("."), Number);
@@ -62,6 +63,21 @@ Deno.test("AddressMap keeps common prefixes exactly, special ranges what they ar
   }
   for (const same of ["127.0.0.1", "0.0.0.0", "255.255.255.0", "224.0.0.251"]) {
     deepStrictEqual([...map.map(ipv4(same))], [...ipv4(same)]);
+  }
+});
+
+Deno.test("Ipv4Map says what AddressMap says, whatever it has forgotten, for lone addresses and whole networks", () => {
+  const map = new AddressMap(Uint8Array.from({ length: 32 }, (_, i) => 3 * i + 1));
+  const remembered = new Ipv4Map(map);
+  let state = 99;
+  const random = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
+  const heads = ["10.1.2", "192.168.0", "127.0.0", "224.0.1", "255.255.255", "8.8.8", "100.64.1"];
+  for (let i = 0; i < 60_000; i++) {
+    const octets = heads[random() % heads.length]!.split(".").map(Number);
+    const address = i % 3 === 0
+      ? random()
+      : (octets[0]! * 2 ** 24 + octets[1]! * 2 ** 16 + octets[2]! * 256 + random() % 256) >>> 0;
+    strictEqual(formatIpv4(ipv4Of(remembered.of(address))), formatIpv4(map.map(ipv4Of(address))));
   }
 });
 

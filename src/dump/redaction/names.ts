@@ -10,24 +10,32 @@ export class Names {
   readonly #pairs = new Map<string, string>();
   readonly #own = new Set<string>();
 
+  /** Whether pairs are kept for {@linkcode pairs}. */
+  readonly keepsPairs: boolean;
+
   /** @param key secret of the pseudonyms */
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, keepsPairs: boolean) {
     this.#pseudonyms = new Pseudonyms(key);
+    this.keepsPairs = keepsPairs;
   }
 
   /** `host-q2ks7xw3ma`; a name that is such a pseudonym already stays. Case does not count. */
   of(kind: NameKind, value: string): string {
     if (this.#own.has(value)) return value;
     const pseudonym = decoder.decode(this.#pseudonyms.of(kind, value));
-    this.remember(pseudonym, value);
+    this.#remember(pseudonym, value);
     return pseudonym;
   }
 
-  /** Notes a pair for the mapping; from 200,000 on no more are kept. */
-  remember(pseudonym: string, value: string): void {
-    if (this.#pairs.size >= maxPairs || this.#own.has(pseudonym)) return;
+  /** Keeps a pair for the mapping, if that was asked for; from 200,000 on no more. */
+  keepPair(pseudonym: string, value: string): void {
+    if (this.keepsPairs && this.#pairs.size < maxPairs) this.#pairs.set(pseudonym, value);
+  }
+
+  #remember(pseudonym: string, value: string): void {
+    if (this.#own.size >= maxPairs || this.#own.has(pseudonym)) return;
     this.#own.add(pseudonym);
-    this.#pairs.set(pseudonym, value);
+    this.keepPair(pseudonym, value);
   }
 
   /** Every label on its own, so that hosts of a domain keep it in common; what is public of it stays. */
@@ -55,7 +63,7 @@ export class Names {
     const token = decoder.decode(this.#pseudonyms.of("mac", canonical)).slice("mac-".length);
     const digits = Array.from(token, (char) => (char.charCodeAt(0) & 15).toString(16)).join("");
     const pseudonym = `02${digits}`;
-    this.remember(pseudonym, canonical);
+    this.#remember(pseudonym, canonical);
     return pseudonym;
   }
 

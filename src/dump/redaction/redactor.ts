@@ -29,6 +29,8 @@ export interface RedactorOptions {
   readonly extraWords?: readonly string[];
   /** `prefix` (default) keeps who is in one network with whom; `token` keeps nothing. */
   readonly ipMode?: "prefix" | "token";
+  /** Whether {@linkcode Redactor.mapping} is asked for: it costs memory. Default false. */
+  readonly keepsMapping?: boolean;
 }
 
 /** Makes the redactor of a dump. @throws ConfigError for a pattern that is none, UsageError for a key that is too short */
@@ -56,7 +58,7 @@ class DumpRedactor implements Redactor {
     }
     this.#options = options;
     this.#identities = options.mode === "full" ? options.identities ?? noIdentities : noIdentities;
-    this.#names = new Names(key);
+    this.#names = new Names(key, options.keepsMapping === true);
     this.#secrets = new SecretRules(options.customPatterns);
     this.#learned = new LearnedSecrets(options.literals ?? []);
     if (options.mode !== "full") return;
