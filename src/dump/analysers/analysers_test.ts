@@ -214,6 +214,16 @@ Deno.test("analysers see the signs of trouble in logs, each line once", async ()
   ) deepStrictEqual(await idsIn({ "kernel/dmesg.log": `${prefix}${line}\n` }), ["logs-dropped warning"], line);
   const loop = `${prefix}systemd[1]: app.service: Scheduled restart job, restart counter is at 5.\n`;
   deepStrictEqual(await idsIn({ "logs/var/log/messages.1": loop.repeat(2) }), []);
+  const titleOf = async (...lines: readonly string[]): Promise<string> =>
+    (await findingsIn({ "logs/var/log/messages": lines.map((line) => `${prefix}${line}\n`).join("") }))[0]!.title;
+  const restarts = ["a@1", "b", "c", "d", "a@1"].map((unit) =>
+    `systemd[1]: ${unit}.service: Scheduled restart job, restart counter is at 5.`
+  );
+  const units = "a@1.service, b.service, c.service and more";
+  strictEqual(await titleOf(...restarts), `Started again and again: ${units} (5 lines)`);
+  strictEqual(await titleOf("kernel: app[812]: segfault at 0 ip 0"), "app crashed (1 line)");
+  strictEqual(await titleOf("kernel: traps: db[8] general trap invalid opcode"), "db crashed (1 line)");
+  strictEqual(await titleOf("x: dumped core"), "Programs crashed (1 line)");
   deepStrictEqual(await idsIn({ "logs/var/log/messages.1": loop.repeat(3) }), ["restart-loop-log critical"]);
   deepStrictEqual(await idsIn({ "logs/var/log/messages": "1970-01-01T00:00:09Z host1 app: up\n" }), [
     "time-in-1970 info",

@@ -12,8 +12,10 @@ interface Sign {
   readonly pattern: RegExp;
   /** How often it must be seen; default 1. */
   readonly atLeast?: number;
-  /** `N` is how often; `WHO` the processes that the lines name. */
+  /** `N` is how often; `WHO` whom the lines name, by a group of `who`, or `nobody`. */
   readonly title: string;
+  readonly who?: RegExp;
+  readonly nobody?: string;
   readonly advice: string;
 }
 
@@ -23,6 +25,8 @@ const signs: readonly Sign[] = [
     severity: "critical",
     pattern: /Out of memory: Kill|oom-kill:|Memory cgroup out of memory|oom_reaper: reaped|invoked oom-killer/,
     title: "The kernel killed WHO for lack of memory (N lines)",
+    who: / process \d+ \(([^)]{1,16})\)/,
+    nobody: "processes",
     advice:
       "The lines name the process and its size; see system/processes.txt and system/cgroup-memory.txt for who is large now.",
   },
@@ -60,7 +64,10 @@ const signs: readonly Sign[] = [
     id: "segfault",
     severity: "warning",
     pattern: /segfault at|traps: .* trap |terminated by signal (SEGV|ABRT)|dumped core|\(core dumped\)/,
-    title: "Programs crashed (N lines)",
+    title: "WHO crashed (N lines)",
+    who:
+      /([\w.-]{1,40})\[\d+\]:? (?:segfault at|trap )|traps: ([\w.-]{1,40})\[|([\w@.-]{1,60}\.service): .*dumped core/,
+    nobody: "Programs",
     advice: "The lines name the program; look for its core dump (coredumpctl) and its version in system/packages.txt.",
   },
   {
@@ -69,7 +76,10 @@ const signs: readonly Sign[] = [
     pattern:
       /Scheduled restart job, restart counter is at|Start request repeated too quickly|Back-off restarting failed container|CrashLoopBackOff|is in a crash loop|respawning too fast/,
     atLeast: 3,
-    title: "Something is started again and again (N lines)",
+    title: "Started again and again: WHO (N lines)",
+    who:
+      /([\w@.\\-]{1,60}\.service): (?:Scheduled|Start request)|failed container[= "]+([\w.-]{1,60})|([\w.-]{1,60}) is in a crash loop|(?:id )"?([\w.-]{1,60})"? respawning/i,
+    nobody: "something",
     advice: "The reason is in its own log, right before each start.",
   },
   {
@@ -143,6 +153,7 @@ interface Seen {
   times: number;
   readonly first: string[];
   readonly last: string[];
+  readonly who: Set<string>;
   artifact: string;
 }
 
@@ -186,9 +197,11 @@ function note(line: string, path: string, seen: Map<Sign, Seen>): void {
   if (!anySign.test(line)) return;
   const sign = signs.find(({ pattern }) => pattern.test(line));
   if (sign === undefined) return;
-  const one = seen.get(sign) ?? { times: 0, first: [], last: [], artifact: path };
+  const one = seen.get(sign) ?? { times: 0, first: [], last: [], who: new Set(), artifact: path };
   seen.set(sign, one);
   one.times++;
+  const who = one.who.size > maxNamed ? undefined : sign.who?.exec(line)?.slice(1).find((name) => name !== undefined);
+  if (who !== undefined) one.who.add(who);
   if (one.first.length < 5) one.first.push(line);
   else {
     one.last.push(line);
@@ -196,20 +209,19 @@ function note(line: string, path: string, seen: Map<Sign, Seen>): void {
   }
 }
 
-function findingOf({ id, severity, title, advice }: Sign, { times, first, last, artifact }: Seen): Finding {
+function findingOf(
+  { id, severity, title, nobody, advice }: Sign,
+  { times, first, last, who, artifact }: Seen,
+): Finding {
   const left = times - first.length - last.length;
   const evidence = left > 0 ? [...first, `… ${left} more …`, ...last] : [...first, ...last];
   const count = times === 1 ? "1 line" : `${times} lines`;
-  const told = title.replace("N lines", count).replace("WHO", whoIn([...first, ...last]));
+  const names = [...who].slice(0, maxNamed).join(", ") + (who.size > maxNamed ? " and more" : "");
+  const told = title.replace("N lines", count).replace("WHO", () => names || (nobody ?? ""));
   return finding({ id, severity, title: told, evidence, artifact, advice });
 }
 
-/** Names of the processes that the kernel's lines are about. */
-function whoIn(lines: readonly string[]): string {
-  const names = new Set(lines.flatMap((line) => / process \d+ \(([^)]{1,16})\)/.exec(line)?.[1] ?? []));
-  return names.size === 0 ? "processes" : [...names].slice(0, 3).join(", ");
-}
-
+const maxNamed = 3;
 /** One look tells whether a line shows any sign: nearly none does. */
 const anySign = new RegExp(
   signs.map(({ pattern }) => pattern.flags.includes("i") ? anyCase(pattern.source) : pattern.source).join("|"),
