@@ -288,7 +288,7 @@ function numbered(path: string, n: number): string {
   return dot > path.lastIndexOf("/") + 1 ? `${path.slice(0, dot)}~${n}${path.slice(dot)}` : `${path}~${n}`;
 }
 
-/** What redaction and compression of one artifact use, roughly. */
-const redactionBytes = 2 * 1024 * 1024;
+/** What redaction of a small artifact uses, roughly; of a large one its chunks are counted. */
+const redactionBytes = 128 * 1024;
 const maxPlainBytes = 32 * 1024;
 const abortGraceMs = 400;

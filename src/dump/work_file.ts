@@ -51,7 +51,7 @@ export class WorkFile implements Disposable {
 
   keep(): Keeper {
     const extents: Extent[] = [];
-    const block = new Uint8Array(blockBytes);
+    let block = new Uint8Array(firstBytes); // thousands of small files must not cost a block each
     let filled = 0;
     const flush = (): void => {
       if (filled > 0) extents.push(this.#put(block.subarray(0, filled)));
@@ -59,12 +59,17 @@ export class WorkFile implements Disposable {
     };
     return {
       write: (bytes) => {
+        if (block.length < blockBytes && filled + bytes.length > block.length) {
+          const larger = new Uint8Array(blockBytes);
+          larger.set(block.subarray(0, filled));
+          block = larger;
+        }
         for (let done = 0; done < bytes.length;) {
-          const part = bytes.subarray(done, done + blockBytes - filled);
+          const part = bytes.subarray(done, done + block.length - filled);
           block.set(part, filled);
           filled += part.length;
           done += part.length;
-          if (filled === blockBytes) flush();
+          if (filled === block.length) flush();
         }
       },
       end: () => {
@@ -191,4 +196,5 @@ export class WorkFullError extends Error {
   override readonly name = "WorkFullError";
 }
 
+const firstBytes = 4 * 1024;
 const blockBytes = 64 * 1024;

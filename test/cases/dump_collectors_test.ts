@@ -181,6 +181,27 @@ Deno.test("logs collector ends with a log that grows, and with one that is cut a
     ok(!cut.texts.get(path)!.includes("another"));
   }));
 
+Deno.test("logs collector has the system's log first and every other log, whatever fills a folder beside it", () =>
+  inFolder(async (folder) => {
+    const many = Object.fromEntries(
+      Array.from({ length: 1_100 }, (_, i) => [`var/log/app/${i % 5}/deep/f${String(i).padStart(4, "0")}.log`, "x\n"]),
+    );
+    const wide = Object.fromEntries(
+      Array.from({ length: 1_100 }, (_, i) => [`var/log/app/wide/f${String(i).padStart(4, "0")}.log`, "x\n"]),
+    );
+    const others = { "var/log/messages": "the system\n", "var/log/zz/late.log": "late\n", "var/log/zz.log": "y\n" };
+    writeTree(folder, { ...many, ...wide, ...others });
+    Deno.utimeSync(join(folder, "var/log/messages"), new Date(), new Date("2026-11-01T00:00:00Z"));
+    const { texts, error } = await collect(readMachine(folder), collectorOf("logs/files"));
+    strictEqual(error, undefined);
+    strictEqual([...texts.keys()][0], "logs/var/log/messages", "though it is the oldest");
+    for (const name of Object.keys(others)) ok(texts.has(`logs/${name}`), name);
+    ok(texts.has("logs/var/log/app/wide/f0000.log") && texts.has("logs/var/log/app/wide/f1099.log"));
+    strictEqual(texts.has("logs/var/log/app/wide/f0550.log"), false);
+    match(texts.get("logs/INDEX.txt")!, /^\/var\/log\/app\/wide: of 1100 names only the first and the last 500 /m);
+    strictEqual([...texts.keys()].filter((path) => path.includes("/deep/")).length, 1_100);
+  }));
+
 Deno.test("logs collector keeps a span of time in every form of log, and says what has no times", () =>
   inFolder(async (folder) => {
     const old = "2026-11-20T10:00:00Z h a: old";

@@ -137,6 +137,26 @@ Deno.test("uploadBundle() leaves a server that stalls, and stops when it is told
   });
 });
 
+Deno.test("uploadBundle() does not wait for ever for a server that has nearly all, or all, and then is still", async () => {
+  for (const stallAt of [0.99, 1]) {
+    for (const protocol of ["", "tus+"]) {
+      // tus makes its upload with a first request of its own.
+      const isBody = (method: string): boolean => method === "PUT" || method === "PATCH";
+      await inScene(
+        { mischief: (_, { method }) => isBody(method) ? { stallAt } : undefined },
+        async ({ server, send }) => {
+          const target = protocol === "" ? `${server.url}/o` : `tus+${server.url}/tus`;
+          const failed = send(target, { stallMs: 300, attempts: 1 });
+          await rejects(
+            failed,
+            (error: Error) => error instanceof TryLaterError && /nothing moved/.test(error.message),
+          );
+        },
+      );
+    }
+  }
+});
+
 Deno.test("uploadBundle() by tus goes on where it was cut off, in the same run", async () => {
   await inScene({ mischief: first(...[undefined, { cutAt: 0.6 }] as Mischief[]) }, async (
     { server, path, bytes, send, notes },

@@ -15,7 +15,9 @@ export type Mischief =
   /** Takes all and breaks the connection instead of answering. */
   | { readonly mute: true }
   /** Takes the beginning and never moves again. */
-  | { readonly stall: true };
+  | { readonly stall: true }
+  /** Takes that part of the body (0..1; 1 is all of it) and never says a word: no answer, no break. */
+  | { readonly stallAt: number };
 
 /** One request as it came. */
 export interface SeenRequest {
@@ -157,6 +159,9 @@ async function readBody(
     if (mischief !== undefined && "stall" in mischief) await new Promise(() => {});
     parts.push(piece as Uint8Array);
     count += (piece as Uint8Array).length;
+    if (mischief !== undefined && "stallAt" in mischief && count >= mischief.stallAt * length) {
+      await new Promise(() => {});
+    }
     if (count >= limit) break;
   }
   return new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer()).subarray(0, limit);

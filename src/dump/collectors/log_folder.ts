@@ -20,15 +20,21 @@ export interface FoundLogs {
   readonly passed: readonly string[];
 }
 
-/** Looks at all of `folders`, six levels deep; `leaveOut` are folders that others take care of. */
+/**
+ * Looks at all of `folders`, six levels deep; `leaveOut` are folders that others take care of. The logs that every system
+ * has come first, whatever lies around them: a folder that somebody filled must not keep them out.
+ */
 export async function findLogs(
   context: DumpContext,
   folders: readonly string[],
   leaveOut: readonly string[] = [],
 ): Promise<FoundLogs> {
   const search = new Search(context, leaveOut);
-  for (const folder of folders) await search.visit(folder, 6);
-  return { files: search.files.sort((a, b) => b.modifiedMs - a.modifiedMs), passed: search.passed };
+  for (const folder of folders) await search.lookAtUsual(folder);
+  const usual = search.files.splice(0);
+  await search.visit(folders, 6);
+  const newestFirst = (a: LogFile, b: LogFile): number => b.modifiedMs - a.modifiedMs;
+  return { files: [...usual.sort(newestFirst), ...search.files.sort(newestFirst)], passed: search.passed };
 }
 
 class Search {
@@ -43,25 +49,45 @@ class Search {
     this.#leaveOut = leaveOut;
   }
 
-  async visit(folder: string, depth: number): Promise<void> {
-    for (const name of await namesIn(this.#context, folder)) {
-      if (this.files.length >= maxFiles) {
-        this.passed.push(`${folder}: more than ${maxFiles} files`);
-        return;
-      }
-      await this.#look(`${folder}/${name}`, depth);
+  /** The files that most systems log to. One that is missing is no loss. */
+  async lookAtUsual(folder: string): Promise<void> {
+    const { machine, signal } = this.#context;
+    for (const name of usualNames) {
+      const isThere = await abortable(lstat(machine.locate(`${folder}/${name}`)), signal).then(() => true, () => false);
+      signal.throwIfAborted();
+      if (isThere) await this.#look(`${folder}/${name}`, 0);
     }
   }
 
-  async #look(name: string, depth: number): Promise<void> {
+  /** Level by level, files before folders: so no deep folder takes all the room. */
+  async visit(folders: readonly string[], depth: number): Promise<void> {
+    const below: string[] = [];
+    for (const folder of folders) {
+      for (const name of this.#chosen(folder, await namesIn(this.#context, folder))) {
+        if (this.files.length >= maxFiles) return void this.passed.push(`${folder}: more than ${maxFiles} files`);
+        if (await this.#look(`${folder}/${name}`, depth)) below.push(`${folder}/${name}`);
+      }
+    }
+    if (below.length > 0) await this.visit(below, depth - 1);
+  }
+
+  #chosen(folder: string, names: readonly string[]): readonly string[] {
+    if (names.length <= maxPerFolder) return names;
+    const half = maxPerFolder / 2;
+    this.passed.push(`${folder}: of ${names.length} names only the first and the last ${half} were looked at`);
+    return [...names.slice(0, half), ...names.slice(-half)];
+  }
+
+  /** Whether it is a folder that is to be visited; whatever else it is, it is dealt with. */
+  async #look(name: string, depth: number): Promise<boolean> {
     const { machine, signal } = this.#context;
-    if (this.#leaveOut.includes(name)) return;
+    if (this.#leaveOut.includes(name)) return false;
     const plain = machine.live ? name : machine.root.replace(/\/+$/, "") + name;
     try {
       const info = await abortable(lstat(plain), signal);
       if (info.isDirectory()) {
-        if (depth > 0) await this.visit(name, depth - 1);
-        else this.passed.push(`${name}: too deep`);
+        if (depth > 0) return true;
+        this.passed.push(`${name}: too deep`);
       } else if (info.isSymbolicLink()) await this.#follow(name);
       else if (info.isFile()) await this.#take(name, plain);
       else this.passed.push(`${name}: not a file`);
@@ -70,6 +96,7 @@ class Search {
       if (!(error instanceof FileError) || error.state === "denied") noteFailure(this.#context, name, error);
       else this.passed.push(`${name}: ${error.message}`);
     }
+    return false;
   }
 
   /** Container runtimes link `/var/log/pods/…/0.log` to their own folders; whoever links to /etc/shadow is refused. */
@@ -106,4 +133,12 @@ const logPlaces = [
 ];
 const binaryNames =
   /(^|\/)((lastlog|wtmp|btmp|utmp|faillog|tallylog)([.-][\d.-]+(gz)?)?|[^/]*\.(journal~?|db|sqlite\d?|lock|pid|sock))$/;
+/** As rsyslog, syslog-ng, busybox, the init systems and the kernel name them. */
+const usualNames = [
+  ..."messages syslog kern.log kern daemon.log dmesg auth.log secure boot.log cron user.log current errors.log".split(
+    " ",
+  ),
+  ..."messages.1 syslog.1 messages.0 kern.log.1 daemon.log.1 everything.log local0.log debug".split(" "),
+];
 const maxFiles = 5_000;
+const maxPerFolder = 1_000;

@@ -5,7 +5,7 @@ export class ByteBuffer {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
 
-  constructor(sizeBytes = 65_536) {
+  constructor(sizeBytes = 4_096) {
     this.bytes = new Uint8Array(sizeBytes);
   }
 

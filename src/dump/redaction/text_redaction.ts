@@ -47,7 +47,7 @@ export class TextRedaction implements LineTaker {
   /** Lines that look like the body of a key, until it is known how many there are. */
   #run: { bytes: Uint8Array; ended: boolean }[] = [];
   #runLines = 0;
-  readonly #block = new ByteBuffer(2 * blockBytes);
+  readonly #block = new ByteBuffer();
   readonly #named = new ByteBuffer();
   readonly #out = new ByteBuffer();
   /** Lines of the chunk in which nothing was found, in one piece: they are copied together. */
