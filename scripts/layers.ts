@@ -113,8 +113,10 @@ const texts: readonly { pattern: RegExp; allowed(path: string): boolean; because
   },
 ];
 
-/** Commands that stay light, and the packages that they may load before anybody asks for more. */
+/** Commands that stay light, and the packages that they may load before anybody asks for more: `ship` runs for years. */
 const light: Readonly<Record<string, RegExp>> = {
+  "src/commands/collect.ts": /^npm:(commander|@logtape\/logtape)@/,
+  "src/commands/ship.ts": /^npm:(commander|@logtape\/logtape)@/,
   "src/commands/tap.ts": /^npm:(commander|@logtape\/logtape)@/,
   "src/commands/version.ts": /^npm:(commander|@logtape\/logtape)@/,
 };

@@ -1,6 +1,6 @@
 /** The keys of the sink and of the source whose peer is a NATS JetStream. */
 import { z } from "zod";
-import { complaintOfTemplate } from "../formats/nats_subject.ts";
+import { complaintOfTemplate, parseNatsName } from "../formats/nats_subject.ts";
 import type { HostPort, NatsCredentials, NatsSinkConfig, NatsSourceConfig, TlsConfig } from "./config.ts";
 import { defaultPorts, defaultPriority, natsDefaults } from "./defaults.ts";
 import type { NetworkParts } from "./http_sinks.ts";
@@ -31,7 +31,7 @@ const credentialKeys = {
   secretFile: text({ about: "File (mode 0600) with the secret.", example: "/etc/agent/nats.secret" }).exactOptional(),
 };
 
-const streamKey = parsedText(parseName, { about: "Name of the stream.", example: "LOGS" });
+const streamKey = parsedText(parseNatsName, { about: "Name of the stream.", example: "LOGS" });
 
 /** `type: nats` of sinks. */
 export function natsSinkSchema({ keys: network, read }: NetworkParts): z.ZodType<NatsSinkConfig, unknown> {
@@ -77,7 +77,7 @@ export function natsSourceSchema(network: NetworkParts["keys"]): z.ZodType<NatsS
     target,
     port: count(1, 65_535, { about: "Port of the servers; default: 4222.", example: 4222 }).exactOptional(),
     stream: streamKey,
-    consumer: parsedText(parseName, { about: "Name of the durable consumer; made where there is none." })
+    consumer: parsedText(parseNatsName, { about: "Name of the durable consumer; made where there is none." })
       .prefault(natsDefaults.consumer),
     filter: text({ about: "Only messages of this subject; * and > stand for tokens.", example: "logs.router1.>" })
       .exactOptional(),
@@ -138,12 +138,6 @@ function credentialsOf({ auth, user, secretFile }: CredentialKeys, context: Issu
     default:
       return { ...given({ user }), passwordFile: secretFile! };
   }
-}
-
-/** A stream or consumer. @throws with what is allowed */
-export function parseName(name: string): string {
-  if (!/^[^\s.*>/\\]{1,128}$/.test(name)) throw new Error(`"${name}" is no name for NATS; no blanks, dots, * > / \\`);
-  return name;
 }
 
 function parseTemplate(template: string): string {

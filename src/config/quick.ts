@@ -3,6 +3,7 @@
  * file costs. All functions throw {@linkcode UsageError}.
  */
 import { secretResources } from "../formats/kubernetes_audit.ts";
+import { parseNatsName } from "../formats/nats_subject.ts";
 import { UsageError } from "../pipeline/errors.ts";
 import { parsePathTemplate } from "../sinks/file/template.ts";
 import type {
@@ -38,7 +39,6 @@ import {
 import { quickHttpSink } from "./quick_http.ts";
 import { parseTarget, refuseRest, said, splitSpec, withoutSlashes } from "./quick_spec.ts";
 import { type QuickTls, serverTlsOf, tlsOf } from "./quick_tls.ts";
-import { parseName } from "./nats.ts";
 import { quickListeners, quickSinks, quickSources } from "./types.ts";
 
 /**
@@ -200,7 +200,7 @@ function natsSink(rest: string, tls: QuickTls): NatsSinkConfig {
   return {
     type: "nats",
     servers: [{ host, port }],
-    stream: parseName(stream),
+    stream: parseNatsName(stream),
     connectionTimeoutMs,
     timeoutMs: natsDefaults.timeoutMs,
     ...(secured ? { tls: { ...tlsOf(tls, [host]), permittedPeer: [] } } : {}),

@@ -1,4 +1,4 @@
-/** Subjects of NATS made of a template and of what records say: `logs.{host}.{program}`. Pure. */
+/** Names of NATS, and subjects made of a template and of what records say: `logs.{host}.{program}`. Pure. */
 
 /** Puts `values` in place of `{host}` and its like; what a token may not hold becomes `_`. */
 export function renderSubject(template: string, values: Readonly<Record<string, string>>): string {
@@ -32,6 +32,12 @@ export function complaintOfTemplate(template: string): string | undefined {
     return "is no subject; allowed: words with dots between them";
   }
   return undefined;
+}
+
+/** The name of a stream or consumer. @throws with what is allowed */
+export function parseNatsName(name: string): string {
+  if (!/^[^\s.*>/\\]{1,128}$/.test(name)) throw new Error(`"${name}" is no name for NATS; no blanks, dots, * > / \\`);
+  return name;
 }
 
 const fields = ["host", "program", "source"];
