@@ -1,7 +1,7 @@
 /** The program as JavaScript: `main.ts` with its npm packages inside, one chunk per command so that each loads only its own. */
 import { basename, join } from "node:path";
 import { filesBelow, runProgram } from "../program.ts";
-import { withStableNames } from "./names.ts";
+import { withLateImports, withStableNames } from "./names.ts";
 
 /** Name of the chunk that starts the program. */
 export const entryName = "main.js";
@@ -19,7 +19,9 @@ export async function bundleProgram(root: string, folder: string): Promise<reado
   const chunks = withStableNames(new Map(written.map((path) => [basename(path), Deno.readTextFileSync(path)])));
   if (!chunks.has(entryName)) throw new Error(`Cannot bundle "main.ts": no chunk "${entryName}" came out`);
   for (const path of written) Deno.removeSync(path);
-  for (const [name, text] of chunks) Deno.writeTextFileSync(join(folder, name), finishedChunk(name, text));
+  for (const [name, text] of withLateImports(chunks)) {
+    Deno.writeTextFileSync(join(folder, name), finishedChunk(name, text));
+  }
   return [...chunks.keys()].sort().map((name) => join(folder, name));
 }
 

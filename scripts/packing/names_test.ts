@@ -1,5 +1,5 @@
 import { deepEqual, notDeepEqual, throws } from "node:assert/strict";
-import { withStableNames } from "./names.ts";
+import { withLateImports, withStableNames } from "./names.ts";
 
 /** Two chunks that import each other, and the one that starts, under the names of a bundler. */
 function bundle(a: string, b: string, text = "1"): ReadonlyMap<string, string> {
@@ -26,4 +26,16 @@ Deno.test("withStableNames() gives a chunk and all that lead to it other names w
 
 Deno.test("withStableNames() refuses chunks that it cannot tell apart", () => {
   throws(() => withStableNames(new Map([["a-AAAAAAAA.js", "1"], ["a-BBBBBBBB.js", "1"]])), /two of them are the same/);
+});
+
+Deno.test("withLateImports() hides what is asked for late, and nothing else", () => {
+  const chunks = new Map([["main.js", 'import "./a.js"; import("./a.js"); import( `./b.js` ); "./b.js"'], [
+    "a.js",
+    "1",
+  ]]);
+  throws(() => withLateImports(chunks), /"main\.js": it asks for "b\.js", which is not there/);
+  deepEqual(
+    withLateImports(new Map([...chunks, ["b.js", 'import("node:fs")']])).get("main.js"),
+    'import "./a.js"; import(String("./a.js")); import(String("./b.js")); "./b.js"',
+  );
 });
