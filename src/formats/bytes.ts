@@ -1,4 +1,4 @@
-/** Arrays of bytes put together. */
+/** Arrays of bytes put together, and given up. */
 
 /** All parts in one new array, in order. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -9,4 +9,12 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
     at += part.length;
   }
   return whole;
+}
+
+/**
+ * Gives the storage of `bytes` back at once. The collector comes by only after some 200 chunks of 64 KiB, which count
+ * little among what it counts. Does nothing where `bytes` is a part of something larger. Nobody may use them afterwards.
+ */
+export function freeBytes({ buffer, byteLength }: Uint8Array): void {
+  if (byteLength > 0 && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

@@ -29,7 +29,10 @@ export class Connection {
   constructor(socket: Socket, peerAddress: string) {
     this.peerAddress = peerAddress;
     this.#socket = socket;
-    socket.on("data", (chunk: Uint8Array) => this.#deliver(chunk));
+    // What comes is a Buffer, whose slice() is a view: readers get what the type says.
+    socket.on("data", ({ buffer, byteOffset, byteLength }: Uint8Array) => {
+      this.#deliver(new Uint8Array(buffer, byteOffset, byteLength));
+    });
     socket.on("end", () => this.#end(undefined));
     socket.on("close", () => this.#end(undefined));
     socket.on("error", (error: Error) => this.#end(error));

@@ -7,6 +7,7 @@
  *   after    h e l l o LF w o r l d LF                        and the torn end is kept for the next chunk
  * ```
  */
+import { freeBytes } from "../../formats/bytes.ts";
 import { commands, type FrameHeader, isCommand, newFrameHeader, readFrameHeader } from "../../formats/relp.ts";
 
 /** What to do with a message longer than the limit. */
@@ -108,6 +109,7 @@ export class FrameDecoder {
     for (const part of this.#rest) {
       bytes.set(part, at);
       at += part.length;
+      freeBytes(part);
     }
     this.#rest = [];
     this.#restBytes = this.#neededBytes = 0;

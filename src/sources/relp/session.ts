@@ -1,4 +1,5 @@
 /** The server's end of one RELP session: offers, records in order, answers only for what is safe. */
+import { freeBytes } from "../../formats/bytes.ts";
 import { encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../formats/relp.ts";
 import type { Batch, Origin } from "../../pipeline/batch.ts";
 import { errorText } from "../../pipeline/errors.ts";
@@ -193,7 +194,8 @@ export class RelpServerSession {
       readAtMs: Date.now(),
       ...(peerName === undefined ? {} : { peer: peerName }),
     };
-    return { ...records, origin, position: { [this.#context.key]: this.#decoder.last }, release: () => {} };
+    const position = { [this.#context.key]: this.#decoder.last };
+    return { ...records, origin, position, release: () => freeBytes(records.bytes) };
   }
 
   /** A session that broke the protocol ends as librelp ends it: a hint, and the end of the stream. */

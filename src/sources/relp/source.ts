@@ -47,7 +47,7 @@ class RelpServer implements RelpSource {
   readonly acknowledgements: Checkpoints;
   readonly #options: RelpSourceOptions;
   readonly #sessions = new Map<string, RelpServerSession>();
-  readonly #channel = new Channel<Batch>(64);
+  readonly #channel = new Channel<Batch>(16);
   readonly #stop = new AbortController();
   #listener: Listener | undefined;
   #arrivals = 0;
