@@ -7,6 +7,7 @@ import { CheckpointStore } from "../system/checkpoint_store.ts";
 import { lockFolder } from "../system/lock.ts";
 import { openLog } from "../system/log.ts";
 import { openServiceManager } from "../system/notify.ts";
+import { keepProgramPagesFew } from "../system/program_pages.ts";
 import { disposeAll, type EngineParts, runEngine } from "./engine.ts";
 import { EngineFeed } from "./feed.ts";
 import { type OpenStatus, StatusKeeper } from "./status_keeper.ts";
@@ -61,6 +62,7 @@ export async function runService(options: ServiceOptions, stop: AbortSignal): Pr
     });
     log.info(`running: from ${Object.keys(config.sources).join(", ")} to ${Object.keys(config.sinks).join(", ")}`);
     manager.ready();
+    using _pages = keepProgramPagesFew();
     const ended = new AbortController();
     const keeping = options.keepCertificate(config, ended.signal);
     keeping.catch((error) => log.error(`the certificate is not kept any more: ${errorText(error)}`));
