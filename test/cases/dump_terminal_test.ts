@@ -29,11 +29,13 @@ Deno.test({
   ...needs("script"),
   fn: () =>
     inPlace(async (place) => {
-      const slow = place.script("slow", "sleep 1");
+      const seen = join(place.folder, "seen");
+      const slow = place.script("slow", `until [ -e ${seen} ]; do sleep 0.05; done`);
       await using program = onTty(place, ["--command", `slow=${slow}`, ...one, "-o", "out.tar.gz"]);
-      await program.waitForOutput(/command\/slow/);
-      ok(screenOf(program.stdout).some((line) => /^\[-+\] \(0\/1\)$/.test(line)), program.stdout);
-      ok(screenOf(program.stdout).some((line) => /^dump [\d.]+m?s command\/slow$/.test(line)), program.stdout);
+      const drawn = (line: RegExp) => screenOf(program.stdout).some((it) => line.test(it));
+      const bothDrawn = () => drawn(/^\[-+\] \(0\/1\)$/) && drawn(/^dump [\d.]+m?s command\/slow$/);
+      await program.waitUntil(bothDrawn, "how far it is, and what runs");
+      Deno.writeTextFileSync(seen, "");
       strictEqual((await program.waitForExit()).code, 0);
       const left = screenOf(program.stdout).filter((line) => line !== "");
       match(left[0]!, /^COMPLETE: 1 collectors?, /);
@@ -97,6 +99,8 @@ Deno.test({
       await new Promise((resolve) => setTimeout(resolve, 500)); // a key for itself
       strictEqual(program.status, undefined);
       await press(program, "\x03");
+      // What a busy machine reads in one piece with the "yes" is no key either: once more, then.
+      await program.waitForOutput(/agent: stopped;/, 5_000).catch(() => press(program, "\x03"));
       await program.waitForExit();
       match(program.stdout, /agent: stopped; nothing is left[^]*^code 130\r$/m);
       ok(program.stdout.lastIndexOf(`${escape}[?25h`) > program.stdout.lastIndexOf(`${escape}[?25l`), "cursor");
