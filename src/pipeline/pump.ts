@@ -8,6 +8,9 @@
  *                                └──► given up, or refused for good: kept aside on disk, then the same way
  * ```
  *
+ * The sink is handed no more than its window, counted from the first record of the oldest batch that is not committed:
+ * that, and not a record more, is what a crash can repeat, whatever lies between an answer and the commit.
+ *
  * A position is committed only after delivery (invariant 1), or after the records that the sink will not deliver are on
  * disk among the dead letters: a crash anywhere repeats records and never skips one.
  */
@@ -83,6 +86,9 @@ class Pump {
   /** Oldest first. */
   readonly #flights: Flight[] = [];
   #flightBytes = 0;
+  /** How many of the flights, the oldest ones, the sink was handed, and their records. */
+  #handed = 0;
+  #handedRecords = 0;
   #sourceEnded = false;
   #recovering = false;
   #givenUp = false;
@@ -147,9 +153,22 @@ class Pump {
     const bytes = batch.count === 0 ? 0 : batch.bounds[2 * batch.count - 1]! - batch.bounds[0]!;
     const flight: Flight = { batch, bytes, delivery: new Delivery(batch, this.#deliveryOptions), sent: undefined };
     this.#flights.push(flight);
-    if (!this.#recovering) flight.sent = this.#send(flight);
     this.#flightBytes += bytes + flightOverheadBytes;
+    this.#handOver();
     this.#wakeCommitter?.();
+  }
+
+  /** Hands the sink what its window takes, in order; the oldest batch in any case. */
+  #handOver(): void {
+    if (this.#recovering) return;
+    const { windowRecords = Infinity } = this.#options.sink;
+    for (; this.#handed < this.#flights.length; this.#handed++) {
+      const flight = this.#flights[this.#handed]!;
+      const records = this.#handedRecords + flight.batch.count;
+      if (this.#handed > 0 && records > windowRecords) return;
+      this.#handedRecords = records;
+      flight.sent ??= this.#send(flight);
+    }
   }
 
   #send({ delivery }: Flight): Promise<void> {
@@ -185,7 +204,12 @@ class Pump {
     observer?.delivered?.(head.batch.count - head.delivery.aside, head.bytes, head.batch);
     this.#flights.shift();
     this.#flightBytes -= head.bytes + flightOverheadBytes;
+    if (this.#handed > 0) {
+      this.#handed--;
+      this.#handedRecords -= head.batch.count;
+    }
     head.batch.release();
+    this.#handOver();
     this.#wakeReader?.();
   }
 
@@ -224,7 +248,8 @@ class Pump {
     }
     sink.reset();
     this.#recovering = false;
-    for (const flight of this.#flights) flight.sent ??= this.#send(flight);
+    this.#handed = this.#handedRecords = 0;
+    this.#handOver();
   }
 
   /** Keeps the oldest batch aside, if it has had its tries; then the next one has as many. */

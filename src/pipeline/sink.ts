@@ -24,6 +24,11 @@ export interface Sink extends AsyncDisposable {
   send(batch: Batch, signal: AbortSignal): Promise<readonly Rejection[]>;
   /** Ends the state of failure; nothing happens where there is none. */
   reset(): void;
+  /**
+   * Records that a pump may have handed over and not committed, at the most: what a crash can repeat of a source. A single
+   * batch may have more. Undefined: as many as are in flight.
+   */
+  readonly windowRecords?: number;
   /** Bytes in flight that suit a sink which confirms many batches at once; undefined: the engine's own figure. */
   readonly flightBytes?: number;
   /**

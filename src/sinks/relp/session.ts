@@ -2,6 +2,7 @@
  * One RELP session over one connection: `open`, then frames and answers until it breaks or is closed.
  * The reader of answers is a task of its own, so that answers are taken while nothing is sent.
  */
+import { setImmediate } from "node:timers";
 import type { Batch } from "../../pipeline/batch.ts";
 import { PeerError, SilenceError } from "../../pipeline/errors.ts";
 import type { Rejection } from "../../pipeline/sink.ts";
@@ -53,6 +54,8 @@ export class RelpSession {
   /** Records taken over so far; their transactions are given even where they are not yet sent. */
   #taken = 0;
   #writing = false;
+  /** Answers came, and what they confirm is being committed. */
+  #committing = false;
   /** Next transaction when the newest answers came: nothing was sent since while it is the same. */
   #nextAtAnswers = 0;
   #promptTimer: ReturnType<typeof setTimeout> | undefined;
@@ -179,9 +182,22 @@ export class RelpSession {
     }
   }
 
+  /**
+   * Lets out what answers have made room for, when their batches are committed: a kill in between would repeat those and
+   * what went out for them. The commits are the next thing that happens, before timers and sockets have their turn.
+   */
+  #writeAfterCommits(): void {
+    if (this.#committing) return;
+    this.#committing = true;
+    setImmediate(() => {
+      this.#committing = false;
+      this.#write();
+    });
+  }
+
   /** Encodes what the window and the buffer take; false when there is nothing worth a write now. */
   #fillFrames(): boolean {
-    if (this.#failure !== undefined) return false;
+    if (this.#failure !== undefined || this.#committing) return false;
     let room = this.#roomNow();
     while (room > 0 && this.#queue.length > 0) {
       const { batch, header, delivery } = this.#queue[0]!;
@@ -219,7 +235,7 @@ export class RelpSession {
     if (this.#promptTimer !== undefined || this.#queue.length === 0) return;
     this.#promptTimer = setTimeout(() => {
       this.#promptTimer = undefined;
-      if (this.#writing) return this.#promptSoon(); // what is on its way may have left before the answers came
+      if (this.#writing || this.#committing) return this.#promptSoon(); // what is on its way may have left before the answers came
       if (this.#next !== this.#nextAtAnswers) return;
       this.#prompting = true;
       this.#write();
@@ -272,7 +288,7 @@ export class RelpSession {
         this.#heardAtMs = performance.now();
         const mistake = this.#answers.read(chunk, (answer) => this.#take(answer));
         if (mistake !== undefined) throw new PeerError(`Cannot deliver to ${this.#connection.peerAddress}: ${mistake}`);
-        this.#write();
+        this.#writeAfterCommits();
         this.#promptSoon();
       }
     } catch (error) {

@@ -36,6 +36,7 @@ export function openRelpSink(options: RelpSinkOptions): Sink {
 class RelpSink implements Sink {
   readonly id: string;
   readonly batchRecords: number;
+  readonly windowRecords: number;
   readonly #options: RelpSinkOptions;
   /** Messages of a session; `open` and `close` have transactions, too. */
   readonly #maxMessages: number;
@@ -52,6 +53,7 @@ class RelpSink implements Sink {
     this.id = options.id;
     const rebind = options.rebindMessages ?? 0;
     this.batchRecords = Math.max(1, Math.min(Math.floor(options.windowSize / 4), rebind === 0 ? Infinity : rebind));
+    this.windowRecords = options.windowSize;
     this.#options = options;
     this.#maxMessages = Math.min(rebind === 0 ? Infinity : rebind, (options.maxFrames ?? sessionFrames) - 1);
     this.#targets = new Targets(options);

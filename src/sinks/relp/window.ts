@@ -61,8 +61,8 @@ export class Window {
 
   /**
    * Frames that may be sent now, when the next transaction is `next`. Counted from the first record of the oldest
-   * delivery (from its unanswered part when it is larger than the window): so what a crash can repeat, records that
-   * are answered but not committed included, is never more than one window.
+   * delivery (from its unanswered part when it is larger than the window), as all of it is repeated by a crash until it is
+   * answered in full. What is answered and not committed is the pump's to count (`Sink.windowRecords`).
    */
   room(next: number): number {
     const oldest = this.#deliveries[0];
