@@ -1,8 +1,8 @@
 /** Copies of rotated files, at the moments between a rotation's steps that no test could hit by waiting. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { findOriginal, isSound, staysCopy } from "../../src/sources/file/copies.ts";
-import { fileKey } from "../../src/sources/file/identity.ts";
+import { Departures, findOriginal, isSound, staysCopy } from "../../src/sources/file/copies.ts";
+import { fileKey, markerAt } from "../../src/sources/file/identity.ts";
 import { TailedFile } from "../../src/sources/file/tailed_file.ts";
 
 /** A file that is followed up to its end, and its copy; `use` gets both open. */
@@ -73,4 +73,24 @@ Deno.test("staysCopy() compares every byte, and looks at the name", () =>
     file.seekSync(2_000, Deno.SeekMode.Start);
     file.writeSync(new Uint8Array([88]));
     assert.equal(staysCopy(copy, original, 3_500), false);
+  }));
+
+Deno.test("Departures.isDeliveredIn() knows a copy that ends before what was read, by the offsets that reading passed", () =>
+  withCopy((original, copy, path) => {
+    const waypoints = [1_000, 2_000, 3_000].map((offset) => ({ offset, marker: markerAt(offset, original.peek)! }));
+    const departed = new Departures();
+    departed.add({ key: original.key, mark: original.mark, unreadBytes: 0, untilMs: Infinity, waypoints });
+    assert.equal(departed.isDeliveredIn(copy), true, "of all that was read");
+    Deno.truncateSync(path + ".1", 2_500);
+    assert.equal(departed.isDeliveredIn(copy), true);
+    Deno.truncateSync(path + ".1", 999);
+    assert.equal(departed.isDeliveredIn(copy), false, "nothing proves it");
+    Deno.copyFileSync(path, path + ".1");
+    using file = Deno.openSync(path + ".1", { write: true });
+    for (const [offset, delivered] of [[2_100, true], [1_900, false]] as const) {
+      file.seekSync(offset, Deno.SeekMode.Start);
+      file.writeSync(new Uint8Array([88]));
+      Deno.truncateSync(path + ".1", 2_500);
+      assert.equal(departed.isDeliveredIn(copy), delivered, `a byte at ${offset} differs`);
+    }
   }));

@@ -2,44 +2,52 @@
  * What a file is by its content, and what becomes of contents that were moved, copied or truncated: the decisions of the
  * table in roster.ts.
  */
-import { dirname } from "node:path";
 import { fingerprintBytes } from "../../formats/fingerprint.ts";
-import { Departures, findOriginal, isDelivered, isFirmBasis, isSound, staysCopy } from "./copies.ts";
-import { encodeMark, fileKey, type FileMark, isContentOf, isPlaceholder, packingOf } from "./identity.ts";
+import { Departures, findOriginal, isDelivered, isSound, staysCopy } from "./copies.ts";
+import { encodeMark, type FileMark, isContentOf, isPlaceholder, packingOf } from "./identity.ts";
 import type { Ledger } from "./ledger.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { TailedFile } from "./tailed_file.ts";
+import { CopySearches } from "./searches.ts";
+import type { FoundPath } from "./discovery.ts";
+import { isRotatedName } from "./rotated_name.ts";
+import type { TailedFile, Waypoint } from "./tailed_file.ts";
 
 /** Decides about the files of one ledger. */
 export class Contents {
   readonly #ledger: Ledger;
-  readonly #surroundings: Surroundings;
   readonly #options: Pick<FileSourceOptions, "once">;
   readonly #tuning: FileTuning;
   readonly #fail: (file: TailedFile, error: unknown, nowMs: number) => void;
   readonly #departed = new Departures();
-  /** Searches for copies that a rotation under way may have hidden. */
-  #searches: CopySearch[] = [];
+  readonly #searches: CopySearches;
 
-  /** @param fail told of a waiting file that cannot be read */
+  /**
+   * @param fail told of a waiting file that cannot be read
+   * @param adopt follows a file beside the patterns that was never seen
+   */
   constructor(
     ledger: Ledger,
     surroundings: Surroundings,
     options: Pick<FileSourceOptions, "once">,
     tuning: FileTuning,
     fail: (file: TailedFile, error: unknown, nowMs: number) => void,
+    adopt: (place: FoundPath, nowMs: number) => void,
   ) {
     this.#ledger = ledger;
-    this.#surroundings = surroundings;
     this.#options = options;
     this.#tuning = tuning;
     this.#fail = fail;
+    this.#searches = new CopySearches(ledger, surroundings, this.#departed, {
+      takeOver: (copy, nowMs) => this.#takeOver(copy, nowMs),
+      adopt,
+      check: (file, nowMs) => void this.check(file, nowMs),
+    });
   }
 
   /** Whether a copy is looked for that a rotation under way may hide. */
   get searching(): boolean {
-    return this.#searches.length > 0;
+    return this.#searches.open;
   }
 
   /**
@@ -47,12 +55,12 @@ export class Contents {
    * to be given out: its position would take the place of the one by which the copy is recognized after a crash.
    */
   isHeld(file: TailedFile): boolean {
-    return this.#searches.some(({ key }) => key === file.key);
+    return this.#searches.isFor(file);
   }
 
   /** Looks at all that wait again, and forgets what departed long ago. */
   reconsiderAll(nowMs: number): void {
-    for (const search of this.#searches.splice(0)) this.#searchCopies(search, nowMs);
+    this.#searches.repeat(nowMs);
     for (const file of this.#ledger.files.values()) if (file.state === "waiting") this.reconsider(file, nowMs);
     for (const { mark: { path, offset }, unreadBytes } of this.#departed.expire(nowMs)) {
       const text = `"${path}" was truncated with at least ${unreadBytes} bytes behind offset ${offset} unread, ` +
@@ -69,7 +77,19 @@ export class Contents {
     const mark = this.#ledger.known.get(file.key);
     this.#ledger.known.delete(file.key);
     if (mark !== undefined && !isPlaceholder(mark)) this.#resume(file, mark, nowMs);
-    else if (!file.verify()) this.replaced(file, nowMs);
+    else this.check(file, nowMs);
+  }
+
+  /**
+   * Whether the content of an open file is still the one that is known. If not, or if something is in it after nothing
+   * was, others may have come and gone meanwhile: they are looked for.
+   */
+  check(file: TailedFile, nowMs: number): boolean {
+    const { wasEmpty, soundMtimeMs } = file;
+    if (!file.verify()) this.replaced(file, nowMs);
+    else if (!wasEmpty || file.fingerprint.length === 0) return true;
+    else this.#searches.begin(file, undefined, soundMtimeMs, nowMs);
+    return false;
   }
 
   /** What an open file is that was not looked at yet. `startAtEnd`: it was there at the very first start. */
@@ -82,6 +102,7 @@ export class Contents {
     }
     const head = file.peek(0, fingerprintBytes);
     if (head.length === 0) {
+      file.verify();
       file.seenBytes = 0; // nothing to judge by
       return;
     }
@@ -100,6 +121,7 @@ export class Contents {
       staysCopy(file, original, file.look()?.size ?? 0); // compared now: the original may be truncated before the next look
       return;
     }
+    file.verify(); // should it be truncated before it is read, its copy can be recognized
     this.#ledger.change(file.key, encodeMark(file.mark));
     this.#follow(file);
   }
@@ -108,6 +130,7 @@ export class Contents {
   #resume(file: TailedFile, mark: FileMark, nowMs: number): void {
     if ((file.look()?.size ?? 0) >= mark.offset && isContentOf(mark, file.peek)) {
       file.resume(mark);
+      file.verify();
       return this.#follow(file);
     }
     file.restart(mark.generation + 1);
@@ -120,7 +143,7 @@ export class Contents {
     const former = { ...mark, path: file.path };
     this.depart(file.key, former, nowMs + this.#tuning.departedMs);
     file.verify();
-    this.#searchCopies(searchFor(file, former, nowMs), nowMs);
+    this.#searches.begin(file, former, Infinity, nowMs);
   }
 
   #follow(file: TailedFile): void {
@@ -140,8 +163,13 @@ export class Contents {
   /** Takes the offset over from a content that departed, if `file` is a copy of it. */
   #takeOver(file: TailedFile, nowMs: number): boolean {
     const mark = this.#departed.take(file);
-    if (mark === undefined) return false;
+    if (mark === undefined) {
+      if (!this.#departed.isDeliveredIn(file)) return false;
+      this.#passOver(file);
+      return true;
+    }
     file.resume({ ...mark, path: file.path, generation: 0 });
+    file.verify();
     this.#ledger.change(file.key, encodeMark(file.mark));
     this.#ledger.say(
       "copied",
@@ -180,51 +208,35 @@ export class Contents {
     }
   }
 
-  /** After a truncation: a copy beside the file that holds lines which were not read before. */
-  #searchCopies(search: CopySearch, nowMs: number): void {
-    const { path, folder, program, mark, untilMs } = search;
-    if (!this.#departed.has(mark)) return; // found meanwhile
-    const restsSinceMs = this.#surroundings.restsSince(folder);
-    for (const place of this.#surroundings.siblings(path, folder)) {
-      const key = fileKey(place.info);
-      if (this.#ledger.files.has(key) || this.#ledger.known.has(key) || place.info.size <= mark.offset) continue;
-      const copy = new TailedFile(key, path, place.path, program);
-      try {
-        copy.open();
-        if (isFirmBasis(mark, place.path) && isContentOf(mark, copy.peek)) {
-          this.#ledger.files.set(key, copy);
-          copy.outside = true; // a pattern may find it, too: the next look at the folders tells
-          copy.path = place.path;
-          if (this.#takeOver(copy, nowMs)) return this.#ledger.index(copy);
-          this.#ledger.files.delete(key);
-        }
-        copy.close();
-      } catch {
-        copy.close(); // it vanished or may not be read: then it cannot help
-      }
-    }
-    if (nowMs < untilMs && !this.#surroundings.isAsOf(folder, restsSinceMs)) this.#searches.push(search);
-  }
-
   /** The content of `file` is another one: it was truncated. What is unread of the old one may be in a copy. */
   replaced(file: TailedFile, nowMs: number): void {
-    const mark = file.mark;
+    const { mark, soundMtimeMs, waypoints } = file;
     this.#ledger.say(
       "truncated",
       "info",
       file.path,
       `"${file.path}" was truncated or replaced after offset ${mark.offset}: read from the beginning`,
     );
-    this.depart(file.key, mark, nowMs + this.#tuning.departedMs, Math.max(0, file.seenBytes - mark.offset));
+    this.#depart(file.key, mark, nowMs + this.#tuning.departedMs, Math.max(0, file.seenBytes - mark.offset), waypoints);
     file.restart();
+    if (this.#isPlaceOfCopies(file)) file.state = "new";
     file.verify(); // should it be truncated again before it is read, its copy can be recognized
     for (const other of this.#ledger.files.values()) if (other.state === "waiting") this.reconsider(other, nowMs);
-    this.#searchCopies(searchFor(file, mark, nowMs), nowMs);
+    this.#searches.begin(file, mark, soundMtimeMs < 0 ? Infinity : soundMtimeMs, nowMs);
+  }
+
+  /** Whether a rotation may have written a copy over what was in `file`: then it is to be judged like one that is new. */
+  #isPlaceOfCopies(file: TailedFile): boolean {
+    return [...this.#ledger.files.values()].some((other) => isRotatedName(other.path, file.location));
   }
 
   /** Remembers a content that is no longer where it was: a copy of it may turn up. */
-  depart(key: string, mark: FileMark, untilMs: number, unreadBytes = 0): void {
-    this.#departed.add({ key, mark, unreadBytes, untilMs });
+  depart(key: string, mark: FileMark, untilMs: number): void {
+    this.#depart(key, mark, untilMs, 0, []);
+  }
+
+  #depart(key: string, mark: FileMark, untilMs: number, unreadBytes: number, waypoints: readonly Waypoint[]): void {
+    this.#departed.add({ key, mark, unreadBytes, waypoints, untilMs });
     for (const file of this.#ledger.files.values()) {
       if (file.state === "waiting" && file.isOpen && isDelivered(file, key, mark.offset)) this.#passOver(file);
     }
@@ -233,6 +245,7 @@ export class Contents {
   /** A copy whose lines all came from its original: followed from its end. */
   #passOver(file: TailedFile): void {
     file.startAtEnd(file.look()?.size ?? 0);
+    file.verify();
     this.#ledger.change(file.key, encodeMark(file.mark));
     this.#ledger.say(
       "copied",
@@ -243,21 +256,3 @@ export class Contents {
     this.#follow(file);
   }
 }
-
-/** A copy that is looked for beside the file which was truncated. */
-interface CopySearch {
-  /** Of the file that was truncated. */
-  readonly key: string;
-  readonly path: string;
-  readonly folder: string;
-  readonly program: string;
-  readonly mark: FileMark;
-  readonly untilMs: number;
-}
-
-function searchFor({ key, path, location, program }: TailedFile, mark: FileMark, nowMs: number): CopySearch {
-  return { key, path, folder: dirname(location), program, mark, untilMs: nowMs + searchPatienceMs };
-}
-
-/** Where names never rest, the present content cannot wait forever. */
-const searchPatienceMs = 2_000;

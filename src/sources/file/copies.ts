@@ -1,8 +1,8 @@
 /** Copies: a rotation that copies a file and then truncates it leaves what was read, and perhaps what was not, in another. */
-import { fingerprintBytes, hash53 } from "../../formats/fingerprint.ts";
+import { fingerprintBytes, hasFingerprint, hash53 } from "../../formats/fingerprint.ts";
 import { type FileMark, isContentOf, isCopyOf, markerAt } from "./identity.ts";
 import { isRotatedName } from "./rotated_name.ts";
-import type { TailedFile } from "./tailed_file.ts";
+import type { TailedFile, Waypoint } from "./tailed_file.ts";
 
 /** A content that is no longer where it was. */
 export interface Departure {
@@ -10,6 +10,8 @@ export interface Departure {
   readonly mark: FileMark;
   /** At least so many bytes behind the mark were not read. */
   readonly unreadBytes: number;
+  /** Offsets before the mark's at which the content is known, ascending. */
+  readonly waypoints: readonly Waypoint[];
   /** When it is forgotten, on the clock of `performance.now()`. */
   readonly untilMs: number;
 }
@@ -37,6 +39,21 @@ export class Departures {
     return found?.mark;
   }
 
+  /**
+   * Whether all that is in the open file was delivered: it is the copy of a content that was read at least as far. A
+   * writer that goes on while it is copied makes the copy shorter than what was read.
+   */
+  isDeliveredIn(file: TailedFile): boolean {
+    const sizeBytes = file.look()?.size ?? 0;
+    return this.#all.some(({ key, mark, waypoints }) => {
+      if (key === file.key || sizeBytes > mark.offset || !isFirmBasis(mark, file.path)) return false;
+      if (sizeBytes === mark.offset) return isContentOf(mark, file.peek);
+      const waypoint = waypoints.findLast(({ offset }) => offset <= sizeBytes);
+      return waypoint !== undefined && markerAt(waypoint.offset, file.peek) === waypoint.marker &&
+        (mark.fingerprint.length > sizeBytes || hasFingerprint(file.peek(0, fingerprintBytes), mark.fingerprint));
+    });
+  }
+
   /** Forgets what is too old; the result is what had unread bytes. */
   expire(nowMs: number): readonly Departure[] {
     if (this.#all.every(({ untilMs }) => untilMs > nowMs)) return [];
@@ -57,7 +74,9 @@ export function findOriginal(
 ): TailedFile | undefined {
   const hashes = new Map<number, number>(); // of our head, by length: nearly all files share one length
   for (const other of files) {
-    if (other === file || other.state !== "following" || other.offset === 0) continue;
+    if (other === file || other.state !== "following") continue;
+    // Of one of which nothing was read the beginning may be known, and a copy made.
+    if (other.offset === 0 && (other.fingerprint.length === 0 || !isRotatedName(other.path, file.path))) continue;
     const { length, hash } = other.fingerprint;
     if (length <= head.length) {
       let own = hashes.get(length);
@@ -103,9 +122,11 @@ export function isDelivered(file: TailedFile, key: string, offset: number): bool
   return file.copyOf === key && file.comparedBytes === sizeBytes && sizeBytes > 0 && sizeBytes <= offset;
 }
 
-/** Whether the content of an open file is still the one that was read. */
+/** Whether the content of an open file is still the one that was read, or of which the beginning is known. */
 export function isSound(file: TailedFile): boolean {
-  return (file.look()?.size ?? 0) >= file.offset && markerAt(file.offset, file.peek) === file.mark.marker;
+  const { offset, fingerprint, peek } = file;
+  if ((file.look()?.size ?? 0) < offset || markerAt(offset, peek) !== file.mark.marker) return false;
+  return fingerprint.length <= offset || hasFingerprint(peek(0, fingerprintBytes), fingerprint);
 }
 
 /** Whether enough is known of a content to recognize it at `path`: a full fingerprint, or the name of a rotation. */

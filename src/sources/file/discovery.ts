@@ -23,7 +23,8 @@ export class Discovery {
   readonly #include: readonly Glob[];
   readonly #exclude: readonly Glob[];
   readonly #listings = new Map<string, Listing>();
-  #visited = new Set<string>();
+  /** What the last scan saw of each folder; a search lists folders, too, and what it sees is not matched by that. */
+  #visited = new Map<string, Listing | undefined>();
   #paths: readonly string[] = [];
   #links = false;
   /** Folders that could not be listed, with the reason; to be said once. */
@@ -39,7 +40,7 @@ export class Discovery {
 
   /** Folders that can be listed and were looked at last: worth watching. */
   get folders(): readonly string[] {
-    return [...this.#visited].filter((path) =>
+    return [...this.#visited.keys()].filter((path) =>
       (this.#listings.get(path)?.mtimeMs ?? -1) >= 0 && !this.unreadable.has(path)
     );
   }
@@ -51,11 +52,13 @@ export class Discovery {
 
   /** All regular files that match, in order of path; undefined when nothing can have changed since the last call. */
   scan(force: boolean): readonly FoundPath[] | undefined {
-    if (!force && !this.#links && this.#visited.size > 0 && [...this.#visited].every((path) => this.#isSame(path))) {
+    if (
+      !force && !this.#links && this.#visited.size > 0 && [...this.#visited.keys()].every((path) => this.#isSame(path))
+    ) {
       return undefined;
     }
     if (force) this.#listings.clear();
-    this.#visited = new Set();
+    this.#visited = new Map();
     this.#links = false;
     const paths = new Set<string>();
     for (const glob of this.#include) this.#walk("/", glob, 0, paths);
@@ -106,7 +109,7 @@ export class Discovery {
   }
 
   #isSame(folder: string): boolean {
-    const known = this.#listings.get(folder);
+    const known = this.#visited.get(folder);
     return known !== undefined && known.settled && known.mtimeMs === folderTime(folder);
   }
 
@@ -148,8 +151,9 @@ export class Discovery {
   }
 
   #visit(folder: string): readonly Deno.DirEntry[] {
-    this.#visited.add(folder);
-    return this.list(folder);
+    const entries = this.list(folder);
+    this.#visited.set(folder, this.#listings.get(folder));
+    return entries;
   }
 }
 

@@ -208,8 +208,9 @@ class Iteration {
     const nowMs = performance.now();
     try {
       if (this.#roster.settle(file, nowMs) && file.state === "following") {
-        if (!this.#roster.contents.isHeld(file)) return true;
-        if (!file.verify()) this.#roster.contents.replaced(file, nowMs); // truncated once more
+        const { contents } = this.#roster;
+        if (file.wasEmpty || contents.isHeld(file)) contents.check(file, nowMs); // it may be truncated once more
+        if (file.state === "following" && !contents.isHeld(file)) return true;
       }
     } catch (error) {
       this.#roster.fail(file, error, nowMs);

@@ -57,7 +57,8 @@ export class Roster implements Disposable {
     this.#ledger = new Ledger(from, this.#missed, options.report);
     this.files = this.#ledger.files;
     const fail = (file: TailedFile, error: unknown, atMs: number): void => this.fail(file, error, atMs);
-    this.contents = new Contents(this.#ledger, this.#surroundings, options, tuning, fail);
+    const adopt = (place: FoundPath, atMs: number): void => this.#adopt(place, true, atMs);
+    this.contents = new Contents(this.#ledger, this.#surroundings, options, tuning, fail, adopt);
     this.#unclaimed = new UnclaimedPositions(this.#ledger, this.#surroundings, (key, mark) => {
       this.contents.depart(key, mark, nowMs + tuning.forgetMs);
     }, nowMs + searchPatienceMs);

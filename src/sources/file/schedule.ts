@@ -51,7 +51,7 @@ export class Schedule {
       const mtimeMs = file.look()?.mtime?.getTime() ?? 0;
       if (mtimeMs === file.heldMtimeMs) continue;
       file.heldMtimeMs = mtimeMs;
-      if (!file.verify()) this.#roster.contents.replaced(file, nowMs);
+      this.#roster.contents.check(file, nowMs);
     }
   }
 

@@ -15,6 +15,9 @@ import { type Flush, type ReadContext, readTurn, type Turn } from "./block_reade
 import { type FileMark, markerAt, markerBytes } from "./identity.ts";
 import { nulRun } from "./line_cutter.ts";
 
+/** The {@linkcode FileMark.marker} of an offset. */
+export type Waypoint = Pick<FileMark, "offset" | "marker">;
+
 /** A file by its inode. Closed by whoever made it. */
 export class TailedFile {
   readonly key: string;
@@ -34,6 +37,8 @@ export class TailedFile {
   seenMtimeMs = -1;
   /** Modification time when it was last verified while the consumer held us up. */
   heldMtimeMs = -1;
+  /** Modification time at the last look at which the content was the one that is known; -1 before the first one. */
+  soundMtimeMs = -1;
   /** When it last changed, and when it is looked at next; on the clock of `performance.now()`. */
   grewAtMs = 0;
   pollAtMs = 0;
@@ -63,6 +68,8 @@ export class TailedFile {
   #bornMs = 0;
   #holeScanned = 0;
   #longLines = 0;
+  /** Some offsets that reading passed, and the markers there, oldest first: a copy may end before the present one. */
+  #waypoints: Waypoint[] = [];
 
   constructor(key: string, path: string, location: string, program: string) {
     this.key = key;
@@ -77,6 +84,15 @@ export class TailedFile {
 
   get fingerprint(): Fingerprint {
     return this.#fingerprint;
+  }
+
+  get waypoints(): readonly Waypoint[] {
+    return this.#waypoints;
+  }
+
+  /** Whether nothing was in it at the last look. */
+  get wasEmpty(): boolean {
+    return this.soundMtimeMs >= 0 && this.#offset === 0 && this.#fingerprint.length === 0;
   }
 
   get isOpen(): boolean {
@@ -115,9 +131,11 @@ export class TailedFile {
    * not read can be recognized. Returns whether it is still the content that is known.
    */
   verify(): boolean {
+    const mtimeMs = this.look()?.mtime?.getTime() ?? -1;
     const head = this.peek(0, fingerprintBytes);
     if (!hasFingerprint(head, this.#fingerprint) || markerAt(this.#offset, this.peek) !== this.#marker) return false;
     this.#fingerprint = fingerprintOf(head);
+    this.soundMtimeMs = mtimeMs;
     return true;
   }
 
@@ -129,6 +147,8 @@ export class TailedFile {
     this.#marker = hash53(new Uint8Array(0));
     this.#inLine = false;
     this.#holeScanned = 0;
+    this.#waypoints = [];
+    this.comparedBytes = 0;
     this.seenBytes = -1;
     this.heldMtimeMs = -1;
   }
@@ -204,7 +224,10 @@ export class TailedFile {
     const { length, hash } = this.#fingerprint;
     const same = end >= lead && hash53(block.bytes, lead - proof, lead) === this.#marker &&
       (length <= this.#offset || end >= length && hash53(block.bytes, 0, length) === hash);
-    if (same) this.seenBytes = from + end;
+    if (same) {
+      this.seenBytes = from + end;
+      this.soundMtimeMs = Math.max(this.soundMtimeMs, this.seenMtimeMs);
+    }
     return { from, lead, end, same };
   }
 
@@ -226,10 +249,18 @@ export class TailedFile {
 
   /** Moves to a mark that {@linkcode markAt} made. */
   advance(mark: FileMark): void {
+    if (mark.offset > this.#offset) this.#passWaypoint(mark);
     this.#offset = mark.offset;
     this.#fingerprint = mark.fingerprint;
     this.#marker = mark.marker;
     this.#inLine = mark.inLine;
+  }
+
+  /** Of the older half of them every other one is forgotten, again and again, so that the newest are the densest. */
+  #passWaypoint({ offset, marker }: Waypoint): void {
+    this.#waypoints.push({ offset, marker });
+    if (this.#waypoints.length <= maxWaypoints) return;
+    this.#waypoints = this.#waypoints.filter((_, i) => i >= maxWaypoints / 2 || i % 2 === 0);
   }
 
   /**
@@ -286,3 +317,4 @@ export class TailedFile {
 }
 
 const holeReadsPerTurn = 64;
+const maxWaypoints = 16;
