@@ -137,6 +137,15 @@ export function pauseMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+/** Renames a file, where it is. */
+export function renameIfThere(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Appends to a file, which is made where it is missing. */
 export function append(path: string, text: string | Uint8Array): void {
   if (typeof text === "string") Deno.writeTextFileSync(path, text, { append: true });

@@ -79,7 +79,14 @@ Deno.test("Departures.isDeliveredIn() knows a copy that ends before what was rea
   withCopy((original, copy, path) => {
     const waypoints = [1_000, 2_000, 3_000].map((offset) => ({ offset, marker: markerAt(offset, original.peek)! }));
     const departed = new Departures();
-    departed.add({ key: original.key, mark: original.mark, unreadBytes: 0, untilMs: Infinity, waypoints });
+    departed.add({
+      key: original.key,
+      mark: original.mark,
+      origin: path,
+      unreadBytes: 0,
+      untilMs: Infinity,
+      waypoints,
+    });
     assert.equal(departed.isDeliveredIn(copy), true, "of all that was read");
     Deno.truncateSync(path + ".1", 2_500);
     assert.equal(departed.isDeliveredIn(copy), true);

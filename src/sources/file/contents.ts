@@ -3,7 +3,7 @@
  * table in roster.ts.
  */
 import { fingerprintBytes } from "../../formats/fingerprint.ts";
-import { Departures, findOriginal, isDelivered, isSound, staysCopy } from "./copies.ts";
+import { type Departure, Departures, findOriginal, isDelivered, isSound, staysCopy } from "./copies.ts";
 import { encodeMark, type FileMark, isContentOf, isPlaceholder, packingOf } from "./identity.ts";
 import type { Ledger } from "./ledger.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
@@ -11,7 +11,7 @@ import type { Surroundings } from "./surroundings.ts";
 import { CopySearches } from "./searches.ts";
 import type { FoundPath } from "./discovery.ts";
 import { isRotatedName } from "./rotated_name.ts";
-import type { TailedFile, Waypoint } from "./tailed_file.ts";
+import type { TailedFile } from "./tailed_file.ts";
 
 /** Decides about the files of one ledger. */
 export class Contents {
@@ -81,13 +81,13 @@ export class Contents {
   }
 
   /**
-   * Whether the content of an open file is still the one that is known. If not, or if something is in it after nothing
-   * was, others may have come and gone meanwhile: they are looked for.
+   * Whether the content of an open file is still the one that is known. If not, or if something happened to it after
+   * nothing was in it, others may have come and gone meanwhile: they are looked for.
    */
   check(file: TailedFile, nowMs: number): boolean {
     const { wasEmpty, soundMtimeMs } = file;
     if (!file.verify()) this.replaced(file, nowMs);
-    else if (!wasEmpty || file.fingerprint.length === 0) return true;
+    else if (!wasEmpty || file.soundMtimeMs === soundMtimeMs) return true;
     else this.#searches.begin(file, undefined, soundMtimeMs, nowMs);
     return false;
   }
@@ -141,7 +141,8 @@ export class Contents {
       `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
     );
     const former = { ...mark, path: file.path };
-    this.depart(file.key, former, nowMs + this.#tuning.departedMs);
+    const untilMs = nowMs + this.#tuning.departedMs;
+    this.#depart({ key: file.key, mark: former, origin: file.origin, unreadBytes: 0, waypoints: [], untilMs });
     file.verify();
     this.#searches.begin(file, former, Infinity, nowMs);
   }
@@ -162,13 +163,15 @@ export class Contents {
 
   /** Takes the offset over from a content that departed, if `file` is a copy of it. */
   #takeOver(file: TailedFile, nowMs: number): boolean {
-    const mark = this.#departed.take(file);
-    if (mark === undefined) {
+    const departure = this.#departed.take(file);
+    if (departure === undefined) {
       if (!this.#departed.isDeliveredIn(file)) return false;
       this.#passOver(file);
       return true;
     }
+    const { mark, origin } = departure;
     file.resume({ ...mark, path: file.path, generation: 0 });
+    if (isRotatedName(origin, file.path)) file.origin = origin; // there may be more copies of it
     file.verify();
     this.#ledger.change(file.key, encodeMark(file.mark));
     this.#ledger.say(
@@ -200,9 +203,9 @@ export class Contents {
         if (!isSound(original)) this.replaced(original, nowMs); // considers us again
         return;
       }
-      if (!file.beside) return this.#follow(file);
-      this.#ledger.drop(file); // a copy that somebody made beside the patterns
-      this.#ledger.change(file.key, null);
+      // Whatever it was a copy of has gone another way: what is in it may be nowhere else.
+      this.#ledger.change(file.key, encodeMark(file.mark));
+      this.#follow(file);
     } catch (error) {
       this.#fail(file, error, nowMs);
     }
@@ -210,14 +213,21 @@ export class Contents {
 
   /** The content of `file` is another one: it was truncated. What is unread of the old one may be in a copy. */
   replaced(file: TailedFile, nowMs: number): void {
-    const { mark, soundMtimeMs, waypoints } = file;
+    const { mark, soundMtimeMs } = file;
     this.#ledger.say(
       "truncated",
       "info",
       file.path,
       `"${file.path}" was truncated or replaced after offset ${mark.offset}: read from the beginning`,
     );
-    this.#depart(file.key, mark, nowMs + this.#tuning.departedMs, Math.max(0, file.seenBytes - mark.offset), waypoints);
+    this.#depart({
+      key: file.key,
+      mark,
+      origin: file.origin,
+      unreadBytes: Math.max(0, file.seenBytes - mark.offset),
+      waypoints: file.waypoints,
+      untilMs: nowMs + this.#tuning.departedMs,
+    });
     file.restart();
     if (this.#isPlaceOfCopies(file)) file.state = "new";
     file.verify(); // should it be truncated again before it is read, its copy can be recognized
@@ -227,16 +237,19 @@ export class Contents {
 
   /** Whether a rotation may have written a copy over what was in `file`: then it is to be judged like one that is new. */
   #isPlaceOfCopies(file: TailedFile): boolean {
-    return [...this.#ledger.files.values()].some((other) => isRotatedName(other.path, file.location));
+    return [...this.#ledger.files.values()].some((other) =>
+      other !== file && isRotatedName(other.origin, file.location)
+    );
   }
 
   /** Remembers a content that is no longer where it was: a copy of it may turn up. */
   depart(key: string, mark: FileMark, untilMs: number): void {
-    this.#depart(key, mark, untilMs, 0, []);
+    this.#depart({ key, mark, origin: mark.path, unreadBytes: 0, waypoints: [], untilMs });
   }
 
-  #depart(key: string, mark: FileMark, untilMs: number, unreadBytes: number, waypoints: readonly Waypoint[]): void {
-    this.#departed.add({ key, mark, unreadBytes, waypoints, untilMs });
+  #depart(departure: Departure): void {
+    const { key, mark } = departure;
+    this.#departed.add(departure);
     for (const file of this.#ledger.files.values()) {
       if (file.state === "waiting" && file.isOpen && isDelivered(file, key, mark.offset)) this.#passOver(file);
     }

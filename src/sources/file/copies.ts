@@ -8,6 +8,8 @@ import type { TailedFile, Waypoint } from "./tailed_file.ts";
 export interface Departure {
   readonly key: string;
   readonly mark: FileMark;
+  /** The name that names of its copies are made of. */
+  readonly origin: string;
   /** At least so many bytes behind the mark were not read. */
   readonly unreadBytes: number;
   /** Offsets before the mark's at which the content is known, ascending. */
@@ -30,13 +32,14 @@ export class Departures {
     return this.#all.some((other) => other.mark === mark);
   }
 
-  /** The mark of the content that is now in the open file `file`, no longer remembered. */
-  take(file: TailedFile): FileMark | undefined {
-    const found = this.#all.find(({ key, mark }) =>
-      key !== file.key && mark.path !== file.path && isFirmBasis(mark, file.path) && isContentOf(mark, file.peek)
+  /** The content that is now in the open file `file`, no longer remembered. */
+  take(file: TailedFile): Departure | undefined {
+    const found = this.#all.find(({ key, mark, origin }) =>
+      key !== file.key && mark.path !== file.path && isFirmBasis(mark, origin, file.path) &&
+      isContentOf(mark, file.peek)
     );
     this.#all = this.#all.filter((other) => other !== found);
-    return found?.mark;
+    return found;
   }
 
   /**
@@ -45,8 +48,8 @@ export class Departures {
    */
   isDeliveredIn(file: TailedFile): boolean {
     const sizeBytes = file.look()?.size ?? 0;
-    return this.#all.some(({ key, mark, waypoints }) => {
-      if (key === file.key || sizeBytes > mark.offset || !isFirmBasis(mark, file.path)) return false;
+    return this.#all.some(({ key, mark, origin, waypoints }) => {
+      if (key === file.key || sizeBytes > mark.offset || !isFirmBasis(mark, origin, file.path)) return false;
       if (sizeBytes === mark.offset) return isContentOf(mark, file.peek);
       const waypoint = waypoints.findLast(({ offset }) => offset <= sizeBytes);
       return waypoint !== undefined && markerAt(waypoint.offset, file.peek) === waypoint.marker &&
@@ -74,17 +77,17 @@ export function findOriginal(
 ): TailedFile | undefined {
   const hashes = new Map<number, number>(); // of our head, by length: nearly all files share one length
   for (const other of files) {
-    if (other === file || other.state !== "following") continue;
+    if (other === file || other.state !== "following" && other.state !== "new") continue;
     // Of one of which nothing was read the beginning may be known, and a copy made.
-    if (other.offset === 0 && (other.fingerprint.length === 0 || !isRotatedName(other.path, file.path))) continue;
+    if (other.offset === 0 && (other.fingerprint.length === 0 || !isRotatedName(other.origin, file.path))) continue;
     const { length, hash } = other.fingerprint;
     if (length <= head.length) {
       let own = hashes.get(length);
       if (own === undefined) hashes.set(length, own = hash53(head, 0, length));
       if (own !== hash) continue;
-    } else if (!isRotatedName(other.path, file.path)) continue; // a copy that has hardly begun
+    } else if (!isRotatedName(other.origin, file.path)) continue; // a copy that has hardly begun
     const { mark } = other;
-    if (!isFirmBasis(mark, file.path) || !canOpen(other)) continue;
+    if (!isFirmBasis(mark, other.origin, file.path) || !canOpen(other)) continue;
     if (isSound(other) && isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)) {
       return other;
     }
@@ -100,7 +103,7 @@ export function findOriginal(
  * lose to a truncation comes from the copy. A bounded piece is compared per call.
  */
 export function staysCopy(file: TailedFile, original: TailedFile, sizeBytes: number): boolean {
-  if (!isRotatedName(original.path, file.path)) return false;
+  if (!isRotatedName(original.origin, file.path)) return false;
   if (!isSound(original)) return true; // it was truncated just now: that decides
   if (file.comparedBytes > sizeBytes || file.copyOf !== original.key) file.comparedBytes = 0;
   file.copyOf = original.key;
@@ -129,10 +132,13 @@ export function isSound(file: TailedFile): boolean {
   return fingerprint.length <= offset || hasFingerprint(peek(0, fingerprintBytes), fingerprint);
 }
 
-/** Whether enough is known of a content to recognize it at `path`: a full fingerprint, or the name of a rotation. */
-export function isFirmBasis(mark: FileMark, path: string): boolean {
+/**
+ * Whether enough is known of a content to recognize it at `path`: a full fingerprint, or the name of a rotation of
+ * `origin`.
+ */
+export function isFirmBasis(mark: FileMark, origin: string, path: string): boolean {
   const { length } = mark.fingerprint;
-  return length === fingerprintBytes || length > 0 && isRotatedName(mark.path, path);
+  return length === fingerprintBytes || length > 0 && isRotatedName(origin, path);
 }
 
 function canOpen(file: TailedFile): boolean {

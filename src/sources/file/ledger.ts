@@ -10,6 +10,8 @@ export class Ledger {
   readonly files = new Map<string, TailedFile>();
   /** Positions that no file has claimed yet. */
   readonly known = new Map<string, FileMark>();
+  /** Those among them that are gone, as far as anybody can tell: their inodes may be used again. */
+  readonly gone = new Set<string>();
   readonly #byPath = new Map<string, TailedFile>();
   readonly #report: FileSourceOptions["report"];
   readonly #missed: MissedContents;
@@ -22,6 +24,11 @@ export class Ledger {
       const mark = decodeMark(value);
       if (mark !== undefined) this.known.set(key, mark);
     }
+  }
+
+  /** Whether a file is followed, or a position waits for it. */
+  expects(key: string): boolean {
+    return this.files.has(key) || this.known.has(key) && !this.gone.has(key);
   }
 
   /** The file that was last seen at `path`. */

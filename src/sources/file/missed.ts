@@ -8,7 +8,8 @@
  */
 import { dirname } from "node:path";
 import { type FoundPath, realPath } from "./discovery.ts";
-import { fileKey, type FileMark } from "./identity.ts";
+import { fileKey, type FileMark, isPlaceholder } from "./identity.ts";
+import { liveNamesOf } from "./rotated_name.ts";
 import { holds, type Surroundings, timeOf } from "./surroundings.ts";
 import type { TailedFile } from "./tailed_file.ts";
 
@@ -33,8 +34,8 @@ export class MissedContents {
   /** By path: which inode was there last, and when it was last written to. */
   readonly #lastAt = new Map<string, { readonly key: string; readonly mtimeMs: number }>();
   readonly #searches = new Map<string, Search>();
-  /** When the paths were last compared, on the clock of modification times. */
-  #comparedMs: number | undefined;
+  /** When the paths were first compared, on the clock of modification times. */
+  #beganMs: number | undefined;
 
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings;
@@ -57,33 +58,57 @@ export class MissedContents {
     known: ReadonlyMap<string, FileMark>,
     nowMs: number,
   ): void {
-    let byPath: ReadonlyMap<string, ReadonlyMap<string, FileMark>> | undefined;
-    const comparedBeforeMs = this.#comparedMs;
-    this.#comparedMs = Date.now() - clockTickMs;
+    const beganMs = this.#beganMs;
+    this.#beganMs ??= Date.now() - clockTickMs;
+    let byPath = beganMs === undefined ? marksByPath(known) : undefined;
+    const present = new Set(found.map(({ path }) => path));
+    if (byPath !== undefined) this.#expectAbsent(byPath, present, nowMs);
+    else this.#noteVanished(present, nowMs);
     for (const { path, info } of found) {
       const key = fileKey(info);
       const last = this.#lastAt.get(path);
       this.#lastAt.set(path, { key, mtimeMs: timeOf(info) });
-      if (last?.key === key) continue;
+      // An inode that was let go of is another file's when it is seen again.
+      if (last?.key === key && (files.has(key) || known.has(key))) continue;
       if (last !== undefined) {
-        const before = files.get(last.key)?.look();
-        this.#begin(path, new Map(), before === undefined ? last.mtimeMs : timeOf(before), nowMs);
+        this.#begin(path, new Map(), last.mtimeMs, nowMs);
         continue;
       }
       const marks = (byPath ??= marksByPath(known)).get(path);
       const mark = marks?.get(key);
-      if (mark !== undefined && holds(path, mark)) continue;
+      if (mark !== undefined && !isPlaceholder(mark) && holds(path, mark)) continue;
       if (marks !== undefined) this.#begin(path, marks, Infinity, nowMs);
-      // Nothing was there at the last look: there may have been others since. That is rare, and nothing waits for it.
-      else if (comparedBeforeMs !== undefined) this.#begin(path, new Map(), comparedBeforeMs, nowMs, false);
+      // Nothing was ever there: there may have been others since we look. That is rare, and nothing waits for it.
+      else if (beganMs !== undefined) this.#begin(path, new Map(), beganMs, nowMs, false);
     }
   }
 
-  /** What was missed and is not among `files` and `known`. */
+  /** Where nothing is any more, others may have come and gone, and no other may come for long. */
+  #noteVanished(present: ReadonlySet<string>, nowMs: number): void {
+    for (const [path, { key, mtimeMs }] of this.#lastAt) {
+      if (key === "" || present.has(path)) continue;
+      this.#lastAt.set(path, { key: "", mtimeMs });
+      this.#begin(path, new Map(), mtimeMs, nowMs);
+    }
+  }
+
+  /** Where nothing is now, there was something at the last stop, and others may have come and gone since. */
+  #expectAbsent(
+    byPath: ReadonlyMap<string, ReadonlyMap<string, FileMark>>,
+    present: ReadonlySet<string>,
+    nowMs: number,
+  ): void {
+    for (const [path, marks] of byPath) {
+      if (present.has(path)) continue;
+      this.#lastAt.set(path, { key: "", mtimeMs: this.#beganMs! });
+      this.#begin(path, marks, Infinity, nowMs);
+    }
+  }
+
+  /** What was missed; `isExpected` tells of inodes that are followed or waited for. */
   search(
     found: readonly FoundPath[],
-    files: ReadonlyMap<string, TailedFile>,
-    known: ReadonlyMap<string, FileMark>,
+    isExpected: (key: string) => boolean,
     nowMs: number,
   ): readonly FoundPath[] {
     if (this.#searches.size === 0) return [];
@@ -96,7 +121,7 @@ export class MissedContents {
       search.done = true;
       return this.#surroundings.siblings(path, search.folder).filter((place) => {
         const key = fileKey(place.info);
-        if (keys.has(key) || files.has(key) || known.has(key)) return false;
+        if (keys.has(key) || isExpected(key)) return false;
         return timeOf(place.info) >= sinceMs && !this.#surroundings.isExcluded(place.path);
       });
     });
@@ -140,12 +165,14 @@ export class MissedContents {
 
   /**
    * When the youngest content that was being read from `path` at the last stop was last written to, wherever it is now;
-   * where it is gone (compressed, removed), at least when it was read; undefined when it is still at `path`. Several may not have been done with at a kill, and what is older than
-   * the youngest of them was not missed. An inode proves nothing: it may have been truncated, or be another file's by now.
+   * where it is gone (compressed, removed), at least when it was seen; undefined when it is still at `path`. Several may
+   * not have been done with at a kill, and what is older than the youngest of them was not missed. Those that were only
+   * found count where there are no others: it was still being looked for what came before them. An inode proves nothing: it may have been truncated, or be another file's by now.
    */
   #youngest(key: string | undefined, marks: ReadonlyMap<string, FileMark>): number | undefined {
     let youngestMs: number | undefined;
     for (const [other, mark] of marks) {
+      if (isPlaceholder(mark)) continue;
       const place = this.#surroundings.placeOf(other, mark);
       if (place === undefined && mark.writtenMs === undefined) continue;
       if (place === undefined) {
@@ -155,18 +182,41 @@ export class MissedContents {
       if (other === key && fileKey(place.info) === key) return undefined;
       youngestMs = Math.max(youngestMs ?? 0, timeOf(place.info));
     }
-    return youngestMs;
+    return youngestMs ?? oldestFound(marks);
   }
 }
 
+/**
+ * Positions by the path that they are of. One of which only earlier contents are known is that of theirs: the present one
+ * may have been truncated, or may have come, since.
+ */
 function marksByPath(known: ReadonlyMap<string, FileMark>): ReadonlyMap<string, ReadonlyMap<string, FileMark>> {
   const byPath = new Map<string, Map<string, FileMark>>();
+  const byLiveName = new Map<string, Map<string, FileMark>>();
   for (const [key, mark] of known) {
-    if (mark.fingerprint.length === 0) continue;
-    const marks = byPath.get(mark.path) ?? new Map<string, FileMark>();
-    byPath.set(mark.path, marks.set(key, mark));
+    if (isPlaceholder(mark) && mark.writtenMs === undefined) continue;
+    note(byPath, mark.path, key, mark);
+    for (const name of liveNamesOf(mark.path)) note(byLiveName, name, key, mark);
+  }
+  for (const [path, marks] of byLiveName) {
+    const ofPath = byPath.get(path);
+    if (ofPath === undefined || [...ofPath.values()].every(isPlaceholder)) {
+      byPath.set(path, new Map([...marks, ...ofPath ?? []]));
+    }
   }
   return byPath;
+}
+
+/** When the first of those was written to that were only found: what is younger may have been missed since. */
+function oldestFound(marks: ReadonlyMap<string, FileMark>): number | undefined {
+  const times = [...marks.values()].flatMap((mark) => isPlaceholder(mark) ? mark.writtenMs ?? [] : []);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+function note(marks: Map<string, Map<string, FileMark>>, path: string, key: string, mark: FileMark): void {
+  const ofPath = marks.get(path);
+  if (ofPath === undefined) marks.set(path, new Map([[key, mark]]));
+  else ofPath.set(key, mark);
 }
 
 /** The kernel's clock of modification times is behind by so much at the most. */

@@ -5,7 +5,7 @@
  * | inode | content | decision |
  * | --- | --- | --- |
  * | known | beginning and bytes before the offset agree, not shorter | go on |
- * | known | anything else | another content: next generation, from the beginning |
+ * | known | anything else | another content: next generation, from the beginning; copies beside it that are not older than the last look at the one before are of that or of later ones (searches.ts) |
  * | unknown | that of a file which was truncated or vanished | a copy or a move: take its offset over |
  * | unknown | that of a file which is still there | perhaps a copy about to be made: wait, then a file of its own; one that is named like a rotation and equal to the last byte waits for as long as it is |
  * | unknown | gzip and the like | an archive: not shipped |
@@ -21,7 +21,7 @@ import { Ledger } from "./ledger.ts";
 import { MissedContents } from "./missed.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
-import { programOf } from "./rotated_name.ts";
+import { isRotatedName, programOf } from "./rotated_name.ts";
 import { Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
 import { UnclaimedPositions } from "./unclaimed.ts";
@@ -57,7 +57,7 @@ export class Roster implements Disposable {
     this.#ledger = new Ledger(from, this.#missed, options.report);
     this.files = this.#ledger.files;
     const fail = (file: TailedFile, error: unknown, atMs: number): void => this.fail(file, error, atMs);
-    const adopt = (place: FoundPath, atMs: number): void => this.#adopt(place, true, atMs);
+    const adopt = (place: FoundPath, atMs: number): void => this.#adoptAll([{ place, outside: true }], atMs);
     this.contents = new Contents(this.#ledger, this.#surroundings, options, tuning, fail, adopt);
     this.#unclaimed = new UnclaimedPositions(this.#ledger, this.#surroundings, (key, mark) => {
       this.contents.depart(key, mark, nowMs + tuning.forgetMs);
@@ -115,11 +115,8 @@ export class Roster implements Disposable {
    * Returns whether it is open.
    */
   settle(file: TailedFile, nowMs: number): boolean {
-    if (file.state === "ignored") return false;
+    if (!this.#recall(file, nowMs)) return false;
     try {
-      if (!file.isOpen && !this.#openFiles.makeRoom(file, this.files.values(), nowMs)) return false;
-      file.open();
-      if (file.state === "new") this.contents.recall(file, nowMs);
       if (file.state === "new" && !this.#missed.isSearching(file.path)) {
         this.contents.decide(file, this.#startAtEnd, nowMs);
       }
@@ -132,6 +129,20 @@ export class Roster implements Disposable {
       file.trouble = undefined;
     }
     return file.isOpen;
+  }
+
+  /** Opens a file and compares it with what is known of it. Returns whether that could be done. */
+  #recall(file: TailedFile, nowMs: number): boolean {
+    if (file.state === "ignored") return false;
+    try {
+      if (!file.isOpen && !this.#openFiles.makeRoom(file, this.files.values(), nowMs)) return false;
+      file.open();
+      if (file.state === "new") this.contents.recall(file, nowMs);
+      return true;
+    } catch (error) {
+      this.fail(file, error, nowMs);
+      return false;
+    }
   }
 
   /** Puts a file that cannot be read aside for a while and says why, once. */
@@ -222,7 +233,7 @@ export class Roster implements Disposable {
     };
     const others = newcomers.filter((newcomer) => !isKnown(newcomer));
     this.#adoptAll(newcomers.filter(isKnown), nowMs);
-    const missed = this.#missed.search(found, this.files, known, nowMs);
+    const missed = this.#missed.search(found, (key) => this.#ledger.expects(key), nowMs);
     this.#adoptAll([...others, ...missed.map((place) => ({ place, outside: true }))], nowMs);
     this.#missed.confirm(nowMs, (path) => this.#settleAt(path, nowMs));
   }
@@ -242,10 +253,12 @@ export class Roster implements Disposable {
     };
   }
 
-  /** Oldest first. */
+  /** Oldest first; all are there when the first one is decided about, which may be a copy of another. */
   #adoptAll(newcomers: Newcomer[], nowMs: number): void {
     newcomers.sort((a, b) => timeOf(a.place.info) - timeOf(b.place.info));
-    for (const { place, outside } of newcomers) this.#adopt(place, outside, nowMs);
+    const files = newcomers.flatMap(({ place, outside }) => this.#enlist(place, outside, nowMs) ?? []);
+    for (const file of files) this.#recall(file, nowMs);
+    for (const file of files) this.settle(file, nowMs);
   }
 
   #rediscover(file: TailedFile, places: readonly FoundPath[]): void {
@@ -254,6 +267,7 @@ export class Roster implements Disposable {
     const { path } = places[0]!;
     this.#ledger.say("rotated", "info", path, `"${file.path}" is now "${path}"`);
     file.path = path;
+    if (!isRotatedName(file.origin, path)) file.origin = path;
     file.location = realPath(path);
     this.#ledger.index(file);
   }
@@ -272,19 +286,22 @@ export class Roster implements Disposable {
     file.location = location;
   }
 
-  #adopt({ path, info }: FoundPath, outside: boolean, nowMs: number): void {
+  #enlist({ path, info }: FoundPath, outside: boolean, nowMs: number): TailedFile | undefined {
     const key = fileKey(info);
-    if (this.files.has(key)) return;
-    const live = outside ? this.#ledger.known.get(key)?.path ?? path : path;
+    if (this.files.has(key)) return undefined;
+    const before = this.#ledger.gone.has(key) ? path : this.#ledger.known.get(key)?.path ?? path;
+    const live = outside ? before : path;
     const file = new TailedFile(key, live, realPath(path), this.#options.program ?? programOf(live));
+    if (isRotatedName(before, path)) file.origin = before;
     file.outside = outside;
-    file.beside = outside && !this.#ledger.known.has(key);
+    file.beside = outside && !this.#ledger.expects(key);
     file.grewAtMs = nowMs;
+    file.seenMtimeMs = timeOf(info);
     this.#ledger.files.set(key, file);
     this.#ledger.index(file);
     // Saved before anything of a later content can be: whatever is decided, in whatever order, a start after a kill finds it.
     if (!this.#ledger.known.has(key)) this.#ledger.change(key, encodeMark(file.mark));
-    this.settle(file, nowMs);
+    return file;
   }
 
   /** Something else is at the place of `file`, or nothing. */

@@ -13,6 +13,13 @@ export function isRotatedName(live: string, name: string): boolean {
   return isSuffix(other.slice(stem.length, other.length - extension.length));
 }
 
+/** The paths of which `path` may be the name of an earlier content: at the most one for each place of a suffix. */
+export function liveNamesOf(path: string): readonly string[] {
+  const [, atEnd] = suffixLast.exec(path) ?? [];
+  const [, stem, extension] = suffixInside.exec(path) ?? [];
+  return [atEnd, stem === undefined ? undefined : stem + extension].filter((name) => name !== undefined);
+}
+
 /** Program name for the records of a file: its base name without rotation suffix and `.log`. */
 export function programOf(path: string): string {
   const name = basename(path).replace(suffixAtEnd, "").replace(/\.log$/, "").replace(suffixAtEnd, "");
@@ -20,7 +27,12 @@ export function programOf(path: string): string {
 }
 
 function isSuffix(text: string): boolean {
-  return /^(?:[.\-_][0-9][0-9.\-_T:Z]*|[.\-_](?:old|prev|bak|copy)|~)$/.test(text);
+  return wholeSuffix.test(text);
 }
+
+const suffix = String.raw`(?:[.\-_][0-9][0-9.\-_T:Z]*|[.\-_](?:old|prev|bak|copy)|~)`;
+const wholeSuffix = new RegExp(`^${suffix}$`);
+const suffixLast = new RegExp(`^(.*?[^/])${suffix}$`);
+const suffixInside = new RegExp(String.raw`^(.*?[^/])${suffix}(\.[^./]+)$`);
 
 const suffixAtEnd = /(?:[.\-_](?:[0-9]{1,3}|[0-9]{4}-?[0-9]{2}[0-9.\-_T:Z]*|[0-9]{9,}|old|prev|bak)|~)$/;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isRotatedName, programOf } from "./rotated_name.ts";
+import { isRotatedName, liveNamesOf, programOf } from "./rotated_name.ts";
 
 Deno.test("isRotatedName() knows the names that logrotate and others give, and no others", () => {
   for (
@@ -40,4 +40,14 @@ Deno.test("programOf() drops the rotation and .log, and never gives nothing", ()
     "/var/log/kern.old": "kern",
   };
   for (const [path, program] of Object.entries(names)) assert.equal(programOf(path), program, path);
+});
+
+Deno.test("liveNamesOf() takes the suffix away that isRotatedName() would take", () => {
+  assert.deepEqual(liveNamesOf("/v-1.d/app.log.1"), ["/v-1.d/app.log"]);
+  assert.deepEqual(liveNamesOf("/var/app-2026-01-31T10.log"), ["/var/app.log"]);
+  assert.deepEqual(liveNamesOf("/var/app.1.log.old"), ["/var/app.1.log"]);
+  for (const name of ["/var/app.log", "/v-1.d/app", "/var/.1"]) assert.deepEqual(liveNamesOf(name), [], name);
+  for (const name of ["/a/app.log~", "/a/app.log-20260131"]) {
+    assert.ok(liveNamesOf(name).every((live) => isRotatedName(live, name)));
+  }
 });

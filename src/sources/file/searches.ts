@@ -15,7 +15,7 @@ import { TailedFile } from "./tailed_file.ts";
 export interface CopySearch {
   /** Of the file. */
   readonly key: string;
-  readonly path: string;
+  readonly origin: string;
   readonly folder: string;
   readonly program: string;
   /** What was being read of it; undefined when it was empty. */
@@ -67,9 +67,9 @@ export class CopySearches {
 
   /** Looks for the copies beside `file`, now and, while names change, again. */
   begin(file: TailedFile, mark: FileMark | undefined, sinceMs: number, nowMs: number): void {
-    const { key, path, location, program } = file;
+    const { key, origin, location, program } = file;
     const folder = dirname(location);
-    this.#run({ key, path, folder, program, mark, sinceMs, untilMs: nowMs + searchPatienceMs }, nowMs);
+    this.#run({ key, origin, folder, program, mark, sinceMs, untilMs: nowMs + searchPatienceMs }, nowMs);
   }
 
   /** Repeats what names that change may have disturbed. */
@@ -78,9 +78,9 @@ export class CopySearches {
   }
 
   #run(search: CopySearch, nowMs: number): void {
-    const { path, folder, sinceMs, untilMs } = search;
+    const { origin, folder, sinceMs, untilMs } = search;
     const restsSinceMs = this.#surroundings.restsSince(folder);
-    const siblings = this.#surroundings.siblings(path, folder);
+    const siblings = this.#surroundings.siblings(origin, folder);
     for (const { info } of siblings) this.#checkKnown(fileKey(info), nowMs);
     this.#takeRest(search, siblings, nowMs);
     const missed = siblings.filter((place) =>
@@ -91,7 +91,7 @@ export class CopySearches {
   }
 
   /** The copy that holds what was not read of the content which was truncated. */
-  #takeRest({ mark, program }: CopySearch, siblings: readonly FoundPath[], nowMs: number): void {
+  #takeRest({ mark, origin, program }: CopySearch, siblings: readonly FoundPath[], nowMs: number): void {
     if (mark === undefined) return;
     for (const place of siblings.filter((each) => this.#isNew(each))) {
       const key = fileKey(place.info);
@@ -99,10 +99,11 @@ export class CopySearches {
       try {
         copy.open();
         if (this.#departed.isDeliveredIn(copy)) this.#delivered.set(key, timeOf(place.info));
-        else if (this.#departed.has(mark) && isFirmBasis(mark, place.path) && isContentOf(mark, copy.peek)) {
+        else if (this.#departed.has(mark) && isFirmBasis(mark, origin, place.path) && isContentOf(mark, copy.peek)) {
           this.#ledger.files.set(key, copy);
           copy.outside = true; // a pattern may find it, too: the next look at the folders tells
           if (this.#handler.takeOver(copy, nowMs)) {
+            this.#ledger.known.delete(key);
             this.#ledger.index(copy);
             continue;
           }
@@ -117,8 +118,7 @@ export class CopySearches {
 
   #isNew({ info }: FoundPath): boolean {
     const key = fileKey(info);
-    if (this.#ledger.files.has(key) || this.#ledger.known.has(key)) return false;
-    return this.#delivered.get(key) !== timeOf(info);
+    return !this.#ledger.expects(key) && this.#delivered.get(key) !== timeOf(info);
   }
 
   /** A copy may be written over an earlier one. */

@@ -24,6 +24,8 @@ export class TailedFile {
   readonly program: string;
   /** Path under which it was found. */
   path: string;
+  /** The path that rotation has given it other names since; names of its copies are made of it, too. */
+  origin: string;
   /** Where the inode was last seen, links resolved: to open it again. */
   location: string;
   /** `new`: content not looked at yet; `waiting`: perhaps a copy; `ignored`: not a log. */
@@ -74,6 +76,7 @@ export class TailedFile {
   constructor(key: string, path: string, location: string, program: string) {
     this.key = key;
     this.path = path;
+    this.origin = path;
     this.location = location;
     this.program = program;
   }

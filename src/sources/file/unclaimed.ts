@@ -12,7 +12,6 @@ export class UnclaimedPositions {
   readonly #surroundings: Surroundings;
   readonly #depart: (key: string, mark: FileMark) => void;
   readonly #untilMs: number;
-  readonly #saidLost = new Set<string>();
   #searching = false;
 
   /**
@@ -41,7 +40,7 @@ export class UnclaimedPositions {
     const found: FoundPath[] = [];
     this.#searching = false;
     for (const [key, mark] of this.#ledger.known) {
-      if (places.has(key) || this.#saidLost.has(key)) continue;
+      if (places.has(key) || this.#ledger.gone.has(key)) continue;
       const location = realPath(mark.path);
       const restsSinceMs = this.#surroundings.restsSince(dirname(location));
       const located = this.#surroundings.locate(key, mark.path, location);
@@ -55,7 +54,7 @@ export class UnclaimedPositions {
         this.#searching = true; // a rotation may have moved it past us, name by name
         continue;
       }
-      this.#saidLost.add(key);
+      this.#ledger.gone.add(key);
       this.#depart(key, mark);
       this.#ledger.say(
         "lost",
