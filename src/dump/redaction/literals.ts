@@ -83,7 +83,7 @@ export class LiteralSet {
   #twoLanes(bytes: Uint8Array, start: number, middle: number, end: number, onFind: OnFind): void {
     const table = this.#table;
     const classOf = this.#classOf;
-    const stop = start + Math.min(middle - start, end - middle);
+    const stop = start + end - middle; // the second one is the shorter one
     const waiting: number[] = [];
     let [a, b, rowA, rowB] = [start, middle, 0, 0];
     while (a < stop) {
@@ -102,7 +102,6 @@ export class LiteralSet {
     }
     this.#lane(bytes, start, a, middle, rowA, onFind);
     for (let i = 0; i < waiting.length; i += 2) this.#report(waiting[i]!, bytes, start, waiting[i + 1]!, end, onFind);
-    this.#lane(bytes, start, b, end, rowB, onFind);
   }
 
   #report(state: number, bytes: Uint8Array, from: number, stop: number, limit: number, onFind: OnFind): void {
