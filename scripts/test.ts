@@ -141,6 +141,7 @@ const longFiles: readonly string[] = [
     "ship_script",
     "ship_faults",
     "packing",
+    "small_machine",
     "build",
     "nats",
     "cert_kill",

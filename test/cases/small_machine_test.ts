@@ -8,7 +8,7 @@ import { projectRoot } from "../../scripts/graph.ts";
 import { filesBelow, runProgram } from "../../scripts/program.ts";
 import { ownTarget } from "../../targets/mod.ts";
 import { hasControlGroups, openControlGroup } from "../peers/cgroup.ts";
-import { judgeLines, newRun, perfect, writeNumberedLines } from "../peers/numbered_lines.ts";
+import { judgeLines, newRun, perfect, textBelow, writeNumberedLines } from "../peers/numbered_lines.ts";
 import { RunningProgram } from "../peers/process.ts";
 import { onlyIf } from "../peers/skip.ts";
 
@@ -68,7 +68,7 @@ async function packOnce(folder: string): Promise<string> {
 
 async function agent({ enter, packed, env }: Small, words: readonly string[]): Promise<string> {
   const [command, ...args] = [...enter, packed, ...words];
-  const { code, output } = await runProgram(command!, args, { env, deadlineMs: 120_000 });
+  const { code, output } = await runProgram(command!, args, { env, deadlineMs: 600_000 });
   equal(code, 0, `agent ${words.join(" ")}: ${output}`);
   return output;
 }
@@ -106,5 +106,5 @@ async function shipAll(small: Small, folder: string): Promise<void> {
 }
 
 function linesBelow(folder: string): readonly string[] {
-  return filesBelow(folder, () => true).flatMap((path) => Deno.readTextFileSync(path).split("\n").slice(0, -1));
+  return textBelow(folder).split("\n").slice(0, -1);
 }
