@@ -1,5 +1,5 @@
 #!/bin/sh
-# A program that logs to stdout; how much of it is on the disk for certain is said once a second.
+# A program that logs to stdout; how much of it is on the disk for certain is said after each pause.
 . /etc/lines
 to_disk() {
   while :; do
@@ -7,7 +7,7 @@ to_disk() {
     there=$(cat /var/log/app/@* /var/log/app/current 2>/dev/null | grep -c "$(name app)")
     sync
     echo "@@disk app $(cat /run/boot) $there" >/dev/console
-    sleep 1
+    sleep "$(cat /etc/pause)"
   done
 }
 to_disk 2>/dev/null &

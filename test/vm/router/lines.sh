@@ -17,7 +17,7 @@ lines() {
     twenty | "$2"
     i=$((i + 20))
     "${3:-:}"
-    sleep 1
+    sleep "$(cat /etc/pause)"
   done
   echo "@@end $1 $(cat /run/boot) $i" >/dev/console
   exec sleep 100000

@@ -1,0 +1,12 @@
+/** See `router_case.ts`. */
+import { testRouter } from "./router_case.ts";
+
+testRouter({
+  architecture: "amd64",
+  target: "x86_64",
+  memoryMiB: 256,
+  bootDeadlineMs: 150_000,
+  deadlineMs: 150_000,
+  pauseSeconds: 1,
+  isShort: false,
+});
