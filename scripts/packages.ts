@@ -37,8 +37,13 @@ const packages: Readonly<Record<string, string>> = {
   "zstd": "packs logs and journals",
 };
 
-/** Unpacked beside the system, because Debian removes rsyslog for it: the second syslog server and client. */
-export const asidePackage = "syslog-ng-core";
+/** Unpacked beside the system, because it would push something else out of it. */
+export const asidePackages = {
+  /** The second syslog server and client; Debian removes rsyslog for it. */
+  syslogNg: "syslog-ng-core",
+  /** An init system; Debian removes sysv-rc for it. */
+  openrc: "openrc",
+} as const;
 
 /**
  * Installs what is missing, if this is root on a machine with apt; `apt-get update` runs once and only if something is missing.
@@ -46,7 +51,7 @@ export const asidePackage = "syslog-ng-core";
  */
 export async function installPackages(): Promise<void> {
   await installMissing();
-  await unpackAside(asidePackage);
+  for (const name of Object.values(asidePackages)) await unpackAside(name);
   for (const architecture of ["amd64", "arm64"] as const) await unpackDebianRoot(architecture);
   await buildVictoriaLogs();
 }

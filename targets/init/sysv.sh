@@ -27,8 +27,9 @@ supervise() {
 	done
 }
 
+# The id may be somebody else's by now: our loop is this script, whatever name it was started by.
 running() {
-	[ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null
+	[ -s "$pidfile" ] && grep -q "@NAME@" "/proc/$(cat "$pidfile")/cmdline" 2>/dev/null
 }
 
 start() {

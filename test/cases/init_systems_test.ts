@@ -3,17 +3,18 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
 import { agentCommand } from "../peers/agent.ts";
 import { startCollector } from "../peers/collector.ts";
-import { RunningProgram, runProgram } from "../peers/process.ts";
+import { needsOpenRc, OpenRc } from "../peers/openrc.ts";
+import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { startRelpServer } from "../peers/rsyslog.ts";
 import { ServiceRoot } from "../peers/service.ts";
 import { needs } from "../peers/skip.ts";
 
-/** Real supervisors: how each is started over the installed files, and how it is told to stop the service. */
+/** Real supervisors: how each is started over the installed files, and how it is told what to do with the service. */
 const supervisors: Readonly<
   Record<string, {
     readonly needed: readonly string[];
     readonly start: (root: ServiceRoot) => readonly [string, readonly string[]];
-    readonly stop: (root: ServiceRoot) => readonly [string, readonly string[]];
+    readonly tell: (action: "stop" | "start" | "reload", root: ServiceRoot) => readonly [string, readonly string[]];
     /** What ends the supervisor with all that it runs. */
     readonly end: Deno.Signal;
   }>
@@ -22,20 +23,26 @@ const supervisors: Readonly<
     needed: ["s6-svscan", "s6-log"],
     start: ({ root }) => ["s6-svscan", [join(root, "etc/s6")]],
     end: "SIGTERM",
-    stop: ({ root, name }) => ["s6-svc", ["-wD", "-T", "60000", "-d", join(root, "etc/s6", name)]],
+    tell: (action, { root, name }) => {
+      const words = { stop: ["-wD", "-T", "60000", "-d"], start: ["-wu", "-T", "60000", "-u"], reload: ["-h"] };
+      return ["s6-svc", [...words[action], join(root, "etc/s6", name)]];
+    },
   },
   runit: {
     needed: ["runsvdir", "svlogd"],
     start: ({ root }) => ["runsvdir", [join(root, "etc/sv")]],
     end: "SIGHUP",
-    stop: ({ root, name }) => ["sv", ["-w", "60", "down", join(root, "etc/sv", name)]],
+    tell: (action, { root, name }) => {
+      const words = { stop: ["-w", "60", "down"], start: ["-w", "60", "up"], reload: ["hup"] };
+      return ["sv", [...words[action], join(root, "etc/sv", name)]];
+    },
   },
 };
 
-for (const [init, { needed, start, stop, end }] of Object.entries(supervisors)) {
+for (const [init, { needed, start, tell, end }] of Object.entries(supervisors)) {
   Deno.test({
     name:
-      `agent service install --init ${init}: its supervisor starts the agent again after kill -9, and nothing is lost`,
+      `agent service install --init ${init}: its supervisor starts the agent again after kill -9, reloads and stops it, and nothing is lost`,
     ...needs("rsyslogd", "root", ...needed),
     fn: async () => {
       await using server = await startRelpServer({ direct: true });
@@ -43,21 +50,34 @@ for (const [init, { needed, start, stop, end }] of Object.entries(supervisors)) 
       await root.service("install", ["--init", init]);
       const [program, args] = start(root);
       await using supervisor = RunningProgram.start(program, args, { name: init });
-      root.append("line 0");
-      await server.waitForText("line 0");
-      const [first] = root.agents();
-      Deno.kill(first!, "SIGKILL");
-      root.append("line 1");
-      await server.waitForText("line 1");
-      ok(!root.agents().includes(first!), "it is another process");
-      await runProgram(...stop(root));
-      deepStrictEqual(root.agents(), []);
-      // A kill between the delivery and the commit of the first line repeats it; nothing else may be there twice.
-      ok(server.lines <= 3, `${server.lines} lines`);
-      supervisor.signal(end);
-      await supervisor.waitForExit();
+      try {
+        root.append("line 0");
+        await server.waitForText("line 0");
+        const [first] = root.agents();
+        Deno.kill(first!, "SIGKILL");
+        root.append("line 1");
+        await server.waitForText("line 1");
+        ok(!root.agents().includes(first!), "it is another process");
+        await runProgram(...tell("reload", root));
+        await waitFor(() => reloaded(`/var/log/${root.name}/current`), "what the agent says of its reload");
+        for (const when of ["while it runs", "twice", "while it starts"]) {
+          if (when === "while it starts") await runProgram(...tell("start", root));
+          await runProgram(...tell("stop", root));
+          deepStrictEqual(root.agents(), [], `stopped ${when}`);
+        }
+        // A kill between the delivery and the commit of the first line repeats it; nothing else may be there twice.
+        ok(server.lines <= 3, `${server.lines} lines`);
+      } finally {
+        supervisor.signal(end);
+        await supervisor.waitForExit();
+      }
     },
   });
+}
+
+/** Whether an agent with that log has read its configuration again. */
+function reloaded(log: string): boolean {
+  return Deno.readTextFileSync(log).includes("going on with the new configuration");
 }
 
 Deno.test({
@@ -77,11 +97,69 @@ Deno.test({
       Deno.kill(root.agents()[0]!, "SIGKILL");
       root.append("line 1");
       await server.waitForText("line 1");
+      await runProgram(script, ["reload"]);
+      await waitFor(() => reloaded(`/var/log/${root.name}.log`), "what the agent says of its reload");
+      await runProgram(script, ["stop"]);
+      deepStrictEqual(root.agents(), [], "stopped while it runs");
+      await runProgram(script, ["stop"]);
+      // What a power cut leaves where /var/run is on disk: an id that is somebody else's now.
+      Deno.writeTextFileSync(`/var/run/${root.name}.pid`, `${Deno.pid}\n`);
+      await runProgram(script, ["status"], { expectCode: 3 });
+      await runProgram(script, ["stop"]);
+      await runProgram(script, ["start"]);
+      await waitFor(() => root.agents().length === 1, "an agent");
     } finally {
       await runProgram(script, ["stop"]);
       Deno.removeSync(`/var/log/${root.name}.log`);
     }
-    deepStrictEqual(root.agents(), []);
+    deepStrictEqual(root.agents(), [], "stopped while it starts");
+  },
+});
+
+Deno.test({
+  name:
+    "agent service install --init openrc: supervise-daemon starts, revives and reloads the agent, and stop means stopped",
+  ...needsOpenRc(),
+  fn: async () => {
+    await using server = await startRelpServer({ direct: true });
+    using root = new ServiceRoot(server.port);
+    await root.service("install", ["--init", "openrc"]);
+    await using machine = await OpenRc.boot(root.root);
+    await machine.add(`/etc/init.d/${root.name}`, root.read(`etc/init.d/${root.name}`));
+    const service = (action: string, expectCode = 0): Promise<string> =>
+      machine.run(`rc-service ${root.name} ${action}`, expectCode);
+    await service("status", 3);
+    await service("start");
+    root.append("line 0");
+    await server.waitForText("line 0");
+    match(await service("status"), /started/);
+    await service("reload");
+    const said = (): Promise<string> => machine.run(`cat /var/log/${root.name}.log`);
+    await waitFor(async () => (await said()).includes("going on with the new"), "what the agent says of its reload");
+    Deno.kill(root.agents()[0]!, "SIGKILL");
+    root.append("line 1");
+    await server.waitForText("line 1");
+    await service("stop");
+    deepStrictEqual(root.agents(), [], "stopped");
+    await service("stop");
+    await service("status", 3);
+    // The supervisor waits for 2 s before it starts the agent again: it is told to stop meanwhile.
+    await service("start");
+    root.append("line 2");
+    await server.waitForText("line 2");
+    Deno.kill(root.agents()[0]!, "SIGKILL");
+    await service("stop");
+    deepStrictEqual(root.agents(), [], "stopped while it was to be started again");
+    await machine.run(`rc-service ${root.name} start && rc-service ${root.name} stop`);
+    deepStrictEqual(root.agents(), [], "stopped while it started");
+    // Without its supervisor the agent runs on.
+    await service("start");
+    root.append("line 3");
+    await server.waitForText("line 3");
+    await machine.run(`kill -9 $(cat /run/supervise-${root.name}.pid)`);
+    strictEqual(root.agents().length, 1);
+    await service("stop");
+    deepStrictEqual(root.agents(), [], "stopped although nobody supervised it");
   },
 });
 
@@ -153,18 +231,18 @@ Deno.test("agent ship tells its service manager when it is ready, reloads, lives
   const { command, args } = agentCommand(["ship", "--config", root.config, "--state", root.state]);
   const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: "200000" };
   await using ship = RunningProgram.start(command, args, { name: "agent ship", env });
-  await waitFor(manager, "READY=1");
-  await waitFor(manager, "WATCHDOG=1");
+  await waitForState(manager, "READY=1");
+  await waitForState(manager, "WATCHDOG=1");
   ship.signal("SIGHUP");
-  await waitFor(manager, "RELOADING=1");
-  await waitFor(manager, "READY=1");
+  await waitForState(manager, "RELOADING=1");
+  await waitForState(manager, "READY=1");
   ship.signal("SIGTERM");
-  await waitFor(manager, "STOPPING=1");
+  await waitForState(manager, "STOPPING=1");
   strictEqual((await ship.waitForExit()).code, 143);
 });
 
 /** Waits for a state; the watchdog's beat in between is let pass. */
-async function waitFor(manager: Deno.DatagramConn, wanted: string): Promise<void> {
+async function waitForState(manager: Deno.DatagramConn, wanted: string): Promise<void> {
   for (let i = 0; i < 200; i++) {
     const [bytes] = await manager.receive();
     const state = new TextDecoder().decode(bytes);

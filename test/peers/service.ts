@@ -52,7 +52,7 @@ sinks: {out: {type: relp, target: 127.0.0.1, port: ${port}, resumeIntervalMax: 1
       .filter((pid) => {
         const words = readWords(pid);
         return words.includes("ship") && words.includes(this.config) && !words.includes("check") &&
-          words[0] !== "/bin/sh";
+          !["/bin/sh", "supervise-daemon"].includes(words[0]!);
       });
   }
 

@@ -4,7 +4,7 @@
  */
 import { dirname, join } from "node:path";
 import { asideFolder, libraryFolders } from "../../scripts/aside.ts";
-import { asidePackage } from "../../scripts/packages.ts";
+import { asidePackages } from "../../scripts/packages.ts";
 import type { Pki } from "./pki.ts";
 import { freePort, isListening } from "./ports.ts";
 import { RunningProgram } from "./process.ts";
@@ -20,7 +20,7 @@ export interface SyslogNgWay {
 
 /** Ignores a test, aloud, where there is no syslog-ng. */
 export function needsSyslogNg(): Condition {
-  return onlyIf(asideFolder(asidePackage) !== undefined, `"${asidePackage}" is not unpacked`);
+  return onlyIf(asideFolder(asidePackages.syslogNg) !== undefined, `"${asidePackages.syslogNg}" is not unpacked`);
 }
 
 /** A running syslog-ng. Dispose it to end it and to remove its folder. */
@@ -80,7 +80,7 @@ function tlsBlock(pki: Pki, own: "server" | "client", verify: string): string {
 }
 
 function start(folder: string, body: string): RunningProgram {
-  const root = asideFolder(asidePackage)!;
+  const root = asideFolder(asidePackages.syslogNg)!;
   const libraries = libraryFolders(root);
   const modules = libraries.find((path) => /\/syslog-ng\/[\d.]+$/.test(path));
   const version = modules?.split("/").at(-1);
