@@ -11,7 +11,7 @@ import project from "../deno.json" with { type: "json" };
 import { formatDuration, formatSize } from "../src/formats/duration.ts";
 import { denoVersion, ownTarget, type Target, targets } from "../targets/mod.ts";
 import { bundleProgram } from "./packing/bundle.ts";
-import { compileProgram, NoBaseRuntime } from "./packing/compiled.ts";
+import { baseRuntimeOf, compileProgram, NoBaseRuntime } from "./packing/compiled.ts";
 import { readPackedPackages } from "./packing/packages.ts";
 import { sha256Hex } from "./packing/runtime.ts";
 import { encodeSbom, sbomName } from "./packing/sbom.ts";
@@ -29,6 +29,7 @@ async function build(wanted: readonly Target[], packing: Packing, folder: string
         `Try: npx -y deno@${denoVersion} task build`,
     );
   }
+  if (packing !== "self-extracting") wanted.forEach(baseRuntimeOf); // what is wrong with one is said at once
   Deno.mkdirSync(folder, { recursive: true });
   await withTemporaryFolder("agent-bundle-", async (bundle) => {
     const chunks = await bundleProgram(root, bundle);

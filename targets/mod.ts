@@ -10,6 +10,8 @@ export interface Target {
   readonly triple: string;
   /** `e_machine` of its programs (elf(5)): a base runtime of another machine is refused. */
   readonly elfMachine: number;
+  /** Path of glibc's program loader, which the runtime asks for; with no file there it cannot be started. */
+  readonly loader: string;
   /** Package of the npm registry that holds the `deno` executable for it. */
   readonly runtimePackage: string;
   /** SHA-256 of that executable in the pinned version: what is packed is what was looked at. */

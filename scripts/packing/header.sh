@@ -67,7 +67,12 @@ tidy() {
 fill() {
   mkdir "$part" || return 1
   payload | gzip -dc | tar -xf - -C "$part" || return 1
-  "$part/deno" --version >/dev/null || return 1
+  said=$("$part/deno" --version 2>&1 >/dev/null) || {
+    # A shell says of a program whose loader is missing that the program is.
+    [ -e "@LOADER@" ] || said='this machine has no glibc (@LOADER@)'
+    echo "$said"
+    return 1
+  }
   : >"$part/complete" || return 1
   # The content first, then the name: after a power cut there is a whole copy under that name, or none.
   sync -f "$part" 2>/dev/null || sync

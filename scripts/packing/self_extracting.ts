@@ -47,6 +47,7 @@ export async function packSelfExtracting(
     RUNTIME_BYTES: `${runtime.length}`,
     UNPACKED_MIB: `${Math.ceil(unpackedBytes / 2 ** 20) + 8}`,
     ENTRY: entryName,
+    LOADER: target.loader,
     RUN_FLAGS: ["run", ...programFlags, ...offlineFlags].join(" "),
   });
   writeExecutable(output, [header, payload]);

@@ -1,4 +1,4 @@
-/** 64-bit ARM: routers, single-board computers, cluster nodes; needs glibc. */
+/** 64-bit ARM: routers, single-board computers, cluster nodes; needs glibc 2.27. */
 import type { Target } from "../mod.ts";
 
 /** See {@linkcode Target}. */
@@ -6,6 +6,7 @@ export const target: Target = {
   name: "aarch64",
   triple: "aarch64-unknown-linux-gnu",
   elfMachine: 183,
+  loader: "/lib/ld-linux-aarch64.so.1",
   runtimePackage: "@deno/linux-arm64-glibc",
   runtimeSha256: "e1a70c5eb03b0ebaf761077029ef86b9ba22d50e2b54ca45ce5437457f701b63",
   packedBudgetBytes: 48 * 1024 * 1024,

@@ -1,4 +1,4 @@
-/** 64-bit PCs, VMs and most cluster nodes; needs glibc. */
+/** 64-bit PCs, VMs and most cluster nodes; needs glibc 2.27. */
 import type { Target } from "../mod.ts";
 
 /** See {@linkcode Target}. */
@@ -6,6 +6,7 @@ export const target: Target = {
   name: "x86_64",
   triple: "x86_64-unknown-linux-gnu",
   elfMachine: 62,
+  loader: "/lib64/ld-linux-x86-64.so.2",
   runtimePackage: "@deno/linux-x64-glibc",
   runtimeSha256: "dc480c462c8c3582524f3e75c160613d0a975e1f66b5465995d58bae236da7d3",
   packedBudgetBytes: 48 * 1024 * 1024,

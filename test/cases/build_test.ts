@@ -90,16 +90,26 @@ Deno.test({
     const folder = Deno.makeTempDirSync({ prefix: "build" });
     try {
       const [other] = Object.values(targets).filter(({ name }) => name !== target!.name);
-      const words = ["--target", other!.name, "--packing", "compiled", "--output", join(folder, "out")];
-      const named = { [`DENORT_BIN_${other!.name}`]: Deno.execPath() };
-      const refused = await build(projectRoot, words, named);
-      equal(refused.code, 1);
-      match(refused.output, new RegExp(`Cannot compile for "${other!.triple}": ".*" is not a program of that machine`));
-      // A folder is no program: that it is asked for by its name shows that the name is looked at.
-      const own = ["--target", target!.name, "--packing", "compiled", "--output", join(folder, "out")];
-      const missing = await build(projectRoot, own, { [`DENORT_BIN_${target!.name}`]: join(folder, "denort") });
-      equal(missing.code, 1);
-      match(missing.output, /denort/);
+      const named = join(folder, `denort-${target!.triple}`);
+      const compile = (of: string, env: Readonly<Record<string, string>>): Promise<Outcome> =>
+        build(projectRoot, ["--target", of, "--packing", "compiled", "--output", join(folder, "out")], env);
+      const refusals: readonly (readonly [of: string, key: string, value: string, reason: string])[] = [
+        [other!.name, `DENORT_BIN_${other!.name}`, Deno.execPath(), "is not a program of that machine"],
+        [target!.name, `DENORT_BIN_${target!.name}`, named, "is not there"],
+        [target!.name, "DENORT_BIN", named, "is not there"],
+        [target!.name, "DENORT_BIN", Deno.execPath(), "is deno, not its base runtime"],
+        [target!.name, "DENORT_BIN", folder, `${named}" is not there`],
+        [other!.name, "DENORT_BIN", folder, `denort-${other!.triple}" is not there`],
+      ];
+      for (const [of, key, value, reason] of refusals) {
+        const { code, output } = await compile(of, { [key]: value });
+        equal(code, 1, `${of} with ${key}=${value}`);
+        ok(output.includes(reason), output);
+      }
+      // Deno takes any ELF file of this machine, reads it and writes behind it: what is no base runtime shows when it is started.
+      Deno.copyFileSync("/bin/true", named);
+      const { output } = await compile(target!.name, { DENORT_BIN: folder });
+      match(output, /what the base runtime made of it is not the agent \(exit code 0\)/);
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }

@@ -2,13 +2,13 @@
  * The packed agent: built once for this machine, started under the conditions that a self-extracting file meets. Runs
  * only the parts that every packing has where `deno compile` could make the file.
  */
-import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { ownTarget } from "../../targets/mod.ts";
 import { projectRoot } from "../../scripts/graph.ts";
 import { type Outcome, runProgram } from "../../scripts/program.ts";
 import { waitFor } from "../peers/process.ts";
-import { needs, onlyIf } from "../peers/skip.ts";
+import { findProgram, needs, onlyIf } from "../peers/skip.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "agent-packing-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
@@ -288,6 +288,23 @@ Deno.test({
 });
 
 const nobody = 65_534;
+
+Deno.test({
+  name: "a machine without glibc is told that this is what it lacks",
+  ...needs("root", "chroot", "busybox"),
+  fn: async () => {
+    const root = newCache();
+    for (const name of ["bin", "dev", "tmp"]) Deno.mkdirSync(`${root}/${name}`);
+    Deno.copyFileSync(findProgram("busybox")!, `${root}/bin/busybox`);
+    Deno.writeTextFileSync(`${root}/dev/null`, ""); // a file will do
+    Deno.copyFileSync(packed, `${root}/bin/agent`);
+    await runProgram("chroot", [root, "/bin/busybox", "--install", "-s", "/bin"]);
+    const { code, output } = await runProgram("chroot", [root, "/bin/sh", "/bin/agent", "version"]);
+    equal(code, 1);
+    ok(output.includes(`this machine has no glibc (${target!.loader})`), output);
+    Deno.removeSync(root, { recursive: true });
+  },
+});
 
 Deno.test({
   name: "the packed agent reads a YAML file, checks it and ships by it",
