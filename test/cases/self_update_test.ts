@@ -5,6 +5,7 @@ import { agentCommand } from "../peers/agent.ts";
 import { freePort } from "../peers/ports.ts";
 import { runProgram } from "../peers/process.ts";
 import { needs } from "../peers/skip.ts";
+import { SmallDisk } from "../peers/small_disk.ts";
 
 /** A folder with an installed program and keys; programs are scripts that tell a version. */
 class Installation implements Disposable {
@@ -138,6 +139,42 @@ Deno.test({
     strictEqual(installed.version, "0.0.2");
     const { command, args } = agentCommand(["self-update", "--program", installed.program, "--from", installed.next]);
     match((await runProgram(command, args, { expectCode: 2 })).stderr, /no public key is given/);
+  },
+});
+
+Deno.test({
+  name:
+    "agent self-update leaves the old program whole when the disk is full, and takes the new one when there is room",
+  ...needs("minisign", "root", "mount"),
+  fn: async () => {
+    using installed = await Installation.make();
+    await installed.publish(script("7.0.0", `: ${"x".repeat(64 * 1024)}`));
+    await using disk = await SmallDisk.mount(join(installed.folder, "small"));
+    const program = join(disk.path, "agent");
+    Deno.writeTextFileSync(program, script("0.0.1"), { mode: 0o755 });
+    disk.fill();
+    match(await installed.update(["--program", program], 1), /Cannot write ".*\.new": .*space/i);
+    match((await runProgram(program, [])).stdout, /0\.0\.1/);
+    deepStrictEqual([...Deno.readDirSync(disk.path)].map(({ name }) => name).sort(), ["agent", "filler"]);
+    disk.free();
+    await installed.update(["--program", program]);
+    match((await runProgram(program, [])).stdout, /7\.0\.0/);
+  },
+});
+
+Deno.test({
+  name: "agent self-update installs what it has checked, whatever becomes of the file that it came from",
+  ...needs("minisign"),
+  fn: async () => {
+    using installed = await Installation.make();
+    // The trial of the checked program is the moment between check and exchange.
+    const checked = script("7.0.0", `echo swapped >"${installed.next}"`);
+    await installed.publish(checked);
+    await installed.update();
+    strictEqual(Deno.readTextFileSync(installed.program), checked);
+    strictEqual(Deno.readTextFileSync(installed.next), "swapped\n");
+    match(await installed.update([], 1), /the signature does not match/);
+    strictEqual(Deno.readTextFileSync(installed.program), checked);
   },
 });
 
