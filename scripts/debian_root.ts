@@ -1,6 +1,6 @@
 /**
- * What a small machine is made of, for the tests that boot one: Debian's kernel for clouds, busybox, s6 and libc, of any
- * architecture, unpacked and never installed. apt gets a state of its own, so that this machine's is left alone.
+ * What a small machine is made of, for the tests that boot one: Debian's kernel for clouds, busybox, libc and an init system, of
+ * any architecture, unpacked and never installed. apt gets a state of its own, so that this machine's is left alone.
  */
 import { join } from "node:path";
 import { cacheFolder } from "./aside.ts";
@@ -10,9 +10,12 @@ import { $, lastWords } from "./shell.ts";
 /** Architectures by Debian's name. */
 export type DebianArchitecture = "amd64" | "arm64";
 
+/** What starts everything else on it. */
+export type DebianInit = "s6" | "systemd";
+
 /** Folder with the unpacked packages, as if it were `/`; undefined when it is not there. */
-export function debianRoot(architecture: DebianArchitecture): string | undefined {
-  const folder = folderOf(architecture);
+export function debianRoot(architecture: DebianArchitecture, init: DebianInit = "s6"): string | undefined {
+  const folder = folderOf(architecture, init);
   try {
     return Deno.statSync(join(folder, complete)).isFile ? folder : undefined;
   } catch {
@@ -21,21 +24,21 @@ export function debianRoot(architecture: DebianArchitecture): string | undefined
 }
 
 /** Downloads and unpacks, some 30 MB, unless it is there. Says what it could not get; never throws. */
-export async function unpackDebianRoot(architecture: DebianArchitecture): Promise<void> {
-  if (debianRoot(architecture) !== undefined) return;
-  const folder = folderOf(architecture);
+export async function unpackDebianRoot(architecture: DebianArchitecture, init: DebianInit = "s6"): Promise<void> {
+  if (debianRoot(architecture, init) !== undefined) return;
+  const folder = folderOf(architecture, init);
   const work = `${folder}.${Deno.pid}`;
   try {
-    say(`unpacking a machine of ${architecture}`);
-    await fill(work, architecture);
+    say(`unpacking a machine of ${architecture} with ${init}`);
+    await fill(work, architecture, [...packages, init]);
     Deno.renameSync(work, folder);
   } catch (error) {
-    if (debianRoot(architecture) === undefined) say(`no machine of ${architecture}: ${lastWords(error)}`);
+    if (debianRoot(architecture, init) === undefined) say(`no machine of ${architecture}: ${lastWords(error)}`);
     removeFolder(work);
   }
 }
 
-async function fill(work: string, architecture: DebianArchitecture): Promise<void> {
+async function fill(work: string, architecture: DebianArchitecture, packages: readonly string[]): Promise<void> {
   const apt = join(work, "apt");
   for (const name of ["lists/partial", "cache/archives/partial", "state"]) {
     Deno.mkdirSync(join(apt, name), { recursive: true });
@@ -65,8 +68,8 @@ async function fill(work: string, architecture: DebianArchitecture): Promise<voi
   Deno.writeTextFileSync(join(work, complete), "");
 }
 
-function folderOf(architecture: DebianArchitecture): string {
-  return join(cacheFolder(), `machine-${architecture}`);
+function folderOf(architecture: DebianArchitecture, init: DebianInit): string {
+  return join(cacheFolder(), init === "s6" ? `machine-${architecture}` : `machine-${architecture}-${init}`);
 }
 
 function removeFolder(path: string): void {
@@ -77,6 +80,6 @@ function removeFolder(path: string): void {
   }
 }
 
-const packages = ["busybox-static", "libc6", "libgcc-s1", "s6"];
+const packages = ["busybox-static", "libc6", "libgcc-s1"];
 /** Its presence says that all is there. */
 const complete = ".complete";

@@ -53,6 +53,7 @@ export async function installPackages(): Promise<void> {
   await installMissing();
   for (const name of Object.values(asidePackages)) await unpackAside(name);
   for (const architecture of ["amd64", "arm64"] as const) await unpackDebianRoot(architecture);
+  await unpackDebianRoot("amd64", "systemd");
   await buildVictoriaLogs();
 }
 

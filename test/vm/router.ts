@@ -7,6 +7,7 @@ import { type DebianArchitecture, debianRoot } from "../../scripts/debian_root.t
 import { runProgram } from "../peers/process.ts";
 import { VirtualMachine, vmKinds } from "../peers/vm.ts";
 import { makeInitramfs, type OwnFile } from "./initramfs.ts";
+import { unpackAhead } from "./unpacked.ts";
 
 /** What the router must know of the host. */
 export interface RouterOptions {
@@ -55,21 +56,6 @@ async function makeDisk(folder: string, { agent, isUnpacked }: RouterOptions): P
   await runProgram("mkfs.ext4", ["-q", "-d", content, "-E", "root_owner=0:0", image, "320m"]);
   Deno.removeSync(content, { recursive: true });
   return image;
-}
-
-/**
- * What the first start would do, which takes a minute on an emulated processor and is shown elsewhere (`test/cases/packing_test.ts`):
- * the copy that the file would run from, in `cache`.
- */
-async function unpackAhead(agent: string, cache: string): Promise<void> {
-  const header = new TextDecoder("latin1").decode(Deno.readFileSync(agent).subarray(0, 16_384));
-  const name = /^name=(\S+)$/m.exec(header)?.[1];
-  const start = /tail -c \+(\d+) "\$self"/.exec(header)?.[1];
-  if (name === undefined || start === undefined) throw new Error(`Cannot unpack "${agent}": its header is another one`);
-  const copy = join(cache, name);
-  Deno.mkdirSync(copy, { recursive: true, mode: 0o700 });
-  await runProgram("sh", ["-c", 'tail -c "+$1" "$2" | tar -xzf - -C "$3"', "sh", start, agent, copy]);
-  Deno.writeTextFileSync(join(copy, "complete"), "");
 }
 
 function ownFiles(options: RouterOptions): Readonly<Record<string, OwnFile>> {

@@ -7,7 +7,6 @@ import { match } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { debianRoot } from "../../scripts/debian_root.ts";
-import { projectRoot } from "../../scripts/graph.ts";
 import { say } from "../../scripts/program.ts";
 import { agentCommand } from "../peers/agent.ts";
 import { startCollector } from "../peers/collector.ts";
@@ -18,6 +17,7 @@ import { startRelpServer } from "../peers/rsyslog.ts";
 import { SigningService } from "../peers/signer.ts";
 import { needs, onlyIf } from "../peers/skip.ts";
 import { type VirtualMachine, vmKinds } from "../peers/vm.ts";
+import { packedAgent } from "./packed.ts";
 import { startRouter } from "./router.ts";
 import { type Case, Story } from "./story.ts";
 
@@ -107,13 +107,6 @@ async function dumpOverConsole(machine: Case, router: VirtualMachine, folder: st
   );
   const kernelLog = names.find((name) => name.includes("/kernel/"));
   match(kernelLog === undefined ? names.join("\n") : Deno.readTextFileSync(kernelLog), /Linux version 6/);
-}
-
-/** Builds the agent for a machine. */
-async function packedAgent(target: string, folder: string): Promise<string> {
-  const words = ["run", "-A", "--quiet", "scripts/build.ts", "--target", target, "--packing", "self-extracting"];
-  await runProgram(Deno.execPath(), [...words, "--output", folder], { cwd: projectRoot });
-  return join(folder, `agent-${target}`);
 }
 
 function configFor(signerPort: number, collectPort: number, rsyslogPort: number): unknown {

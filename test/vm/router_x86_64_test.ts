@@ -5,8 +5,8 @@ testRouter({
   architecture: "amd64",
   target: "x86_64",
   memoryMiB: 256,
-  bootDeadlineMs: 150_000,
-  deadlineMs: 150_000,
+  bootDeadlineMs: 240_000,
+  deadlineMs: 240_000,
   pauseSeconds: 1,
   isShort: false,
 });
