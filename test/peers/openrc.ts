@@ -1,6 +1,6 @@
 /**
- * Debian's OpenRC beside the system: this machine's file tree with the unpacked package on top, as a machine of its own (mounts and
- * process ids) that OpenRC has booted. What is written to it is in memory. Of this machine it can change nothing but one folder: an
+ * Debian's OpenRC beside the system: this machine's file tree with the unpacked package on top, as a machine of its own (mounts,
+ * process ids, a name) that OpenRC has booted. What is written to it is in memory. Of this machine it can change nothing but one folder: an
  * init system clears `/tmp` and sets kernel variables, so neither is within its reach.
  */
 import { join } from "node:path";
@@ -37,7 +37,19 @@ export class OpenRc implements AsyncDisposable {
   static async boot(shared: string): Promise<OpenRc> {
     const folder = Deno.makeTempDirSync({ prefix: "openrc", dir: shared });
     const values = [folder, asideFolder(asidePackages.openrc)!, shared, projectRoot];
-    const words = ["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", bootText, "sh", ...values];
+    const words = [
+      "--mount",
+      "--pid",
+      "--uts",
+      "--ipc",
+      "--fork",
+      "--kill-child",
+      "sh",
+      "-euc",
+      bootText,
+      "sh",
+      ...values,
+    ];
     const machine = RunningProgram.start("unshare", words, { name: "openrc" });
     try {
       await machine.waitForOutput(/@@booted/);
