@@ -119,7 +119,9 @@ class RelpSink implements Sink {
     const cut = (): void => connection.destroy();
     signal.addEventListener("abort", cut, { once: true });
     try {
-      this.#session = await RelpSession.open(connection, this.#options);
+      // A batch less than it is handed at the most: something is always left for the prompts that librelp's Nagle needs.
+      const windowSize = Math.max(1, this.#options.windowSize - this.batchRecords);
+      this.#session = await RelpSession.open(connection, { ...this.#options, windowSize });
     } catch (error) {
       this.#targets.failed();
       throw error;
