@@ -12,7 +12,7 @@ import { type RecordLayout, RelpSession } from "./session.ts";
 
 /** Where to deliver, and how. */
 export interface RelpSinkOptions extends TargetsOptions {
-  /** Frames without an answer at the most, ≥ 1. Also the most that a crash repeats. */
+  /** Records handed over and not committed at the most, ≥ 1: what a crash repeats. A batch less is without an answer. */
   readonly windowSize: number;
   /** Silence of the peer, while something is unanswered, that ends the session. */
   readonly timeoutMs: number;
