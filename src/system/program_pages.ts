@@ -1,10 +1,10 @@
 /**
- * Pages of the program's own file that only the start needed: relocations, the runtime's snapshot, the code of parsers
- * and compilers. With each page that is touched the kernel maps the 15 around it, and it takes none back while memory is
- * free, so that two thirds of what `ps` shows of a waiting agent is a file that lies in the page cache anyway.
+ * Pages of the program's own file that only the start needed: relocations, the runtime's snapshot, the code of parsers and
+ * compilers. With each page that is touched the kernel maps the 15 around it, and it takes none back while memory is free, so
+ * that two thirds of what `ps` shows of a waiting agent is a file that lies in the page cache anyway.
  *
- * They are unmapped, not lost: what is needed again is mapped again from the page cache, some 100 µs per MiB, and a kernel
- * that is short of memory may forget them sooner. Memory that is ours alone is never touched.
+ * They are unmapped, not lost: what is needed again is mapped again from the page cache, and a kernel that is short of memory
+ * may forget them sooner. Memory that is ours alone is never touched.
  */
 
 /** A stretch of the address space. */
@@ -32,19 +32,18 @@ export function cleanMappings(smaps: string, path: string): readonly Mapping[] {
 }
 
 /**
- * Unmaps the program's clean pages now, once more when what begins now has settled, and every ten minutes, for bursts leave
- * some; until it is disposed.
+ * Unmaps the program's clean pages now and from time to time, for what comes then leaves some as well: often while the start
+ * settles (its last act is the engine's own collection, half a minute later), every ten minutes afterwards. Until it is
+ * disposed.
  */
 export function keepProgramPagesFew(): Disposable {
-  releaseProgramPages();
-  const settled = setTimeout(releaseProgramPages, settledMs);
-  const timer = setInterval(releaseProgramPages, everyMs);
-  return {
-    [Symbol.dispose](): void {
-      clearTimeout(settled);
-      clearInterval(timer);
-    },
+  let timer: ReturnType<typeof setTimeout>;
+  const release = (pauseMs: number): void => {
+    releaseProgramPages();
+    timer = setTimeout(() => release(Math.min(2 * pauseMs, maxPauseMs)), pauseMs);
   };
+  release(firstPauseMs);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
 /** Unmaps the program's clean pages. Where that cannot be asked for (another C library), nothing happens. */
@@ -63,5 +62,5 @@ export function releaseProgramPages(): void {
 
 /** MADV_DONTNEED of madvise(2), the same on all machines that we run on. */
 const dontNeed = 4;
-const settledMs = 10_000;
-const everyMs = 600_000;
+const firstPauseMs = 10_000;
+const maxPauseMs = 600_000;
