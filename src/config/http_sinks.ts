@@ -21,7 +21,7 @@ import {
   victoriaLogsDefaults,
 } from "./defaults.ts";
 import { parseIndex, parsePath } from "./http_values.ts";
-import type { NetworkKeys, NetworkSchemas } from "./sinks.ts";
+import type { NetworkKeys, NetworkSchemas } from "./shared_sink_keys.ts";
 import {
   choice,
   complain,

@@ -2,19 +2,14 @@
 import { z } from "zod";
 import { parseDurationMs } from "../formats/duration.ts";
 import { parsePathTemplate } from "../sinks/file/template.ts";
-import { complaintOfHost, parseHostPort } from "./address.ts";
 import type {
   ExecSinkConfig,
   FileSinkConfig,
-  HostPort,
-  NetworkSinkConfig,
   RelpSinkConfig,
-  RetryConfig,
   SinkConfig,
   StdoutSinkConfig,
   StreamSinkConfig,
   SyslogSinkConfig,
-  TlsConfig,
 } from "./config.ts";
 import {
   defaultMaxDatagramBytes,
@@ -28,7 +23,7 @@ import {
 import { httpSinkSchemas } from "./http_sinks.ts";
 import { natsSinkSchema } from "./nats.ts";
 import { typedParts } from "./parts.ts";
-import { clientTlsSchema } from "./tls.ts";
+import { networkKeys, networkOf, retryKeys, retryOf } from "./shared_sink_keys.ts";
 import { sinkTypes } from "./types.ts";
 import {
   choice,
@@ -38,59 +33,21 @@ import {
   durationText,
   flag,
   given,
-  type IssueContext,
   numberOrText,
   parsedText,
   size,
   sizeText,
   text,
-  textOrTexts,
 } from "./values.ts";
 
 const second = 1_000;
 const day = 86_400 * second;
 const kib = 1024;
 
-/** When to try again, and what to say meanwhile: the keys that all sinks have. */
-const retryKeys = {
-  resumeInterval: duration(10, day, { about: "First pause before trying again; the pauses double, with jitter." })
-    .prefault(durationText(retryDefaults.backoff.firstMs)),
-  resumeIntervalMax: duration(10, day, { about: "Longest pause before trying again." })
-    .prefault(durationText(retryDefaults.backoff.maxMs)),
-  reportSuspension: flag({ about: "Whether the log says that the sink goes down and comes back." })
-    .prefault(retryDefaults.reportSuspension),
-  reportSuspensionContinuation: flag({ about: "Whether the log says every failed try, too." })
-    .prefault(retryDefaults.reportSuspensionContinuation),
-  resumeRetryCount: count(-1, 1_000_000, {
-    about: "Failed tries in a row after which records go to the dead letters; -1: for ever, and none goes there.",
-  }).prefault(retryDefaults.aside.resumeRetryCount),
-  deadLetters: size(64 * kib, 1024 ** 4, {
-    about: "Room for dead letters (state/dead) of this sink; the oldest go when it is full.",
-  }).prefault(sizeText(retryDefaults.aside.maxBytes)),
-};
-
 /** For sinks whose peers refuse records one by one. */
 const refusedRetryCount = count(0, 1_000, {
   about: "How often a record that the server refuses is sent again before it goes to the dead letters.",
 }).prefault(retryDefaults.aside.refusedRetryCount);
-
-/** Keys of sinks whose peer is reached over a network. */
-export const networkKeys = {
-  target: textOrTexts(parseTargets, "a host, or a list of host:port", {
-    about: "Host name or IP address of the server; or [host:port, …]: the first that can be reached, in this order.",
-    example: "loghost.example.net",
-  }),
-  tls: clientTlsSchema.exactOptional(),
-  timeout: duration(second, day, { about: "Time in which the server takes nothing that ends the connection." })
-    .prefault(durationText(networkSinkDefaults.timeoutMs)),
-  connectionTimeout: duration(100, 600 * second, { about: "Deadline for connecting, TLS included." })
-    .prefault(durationText(networkSinkDefaults.connectionTimeoutMs)),
-  keepAlive: duration(second, day, { about: "Idle time before the first TCP keepalive probe." })
-    .prefault(durationText(networkSinkDefaults.keepAliveMs)),
-  localAddress: parsedText(parseHost, { about: "Source address; default: the system's choice.", example: "192.0.2.7" })
-    .exactOptional(),
-  ...retryKeys,
-};
 
 const relpSchema = z.strictObject({
   type: z.literal("relp").meta({ description: "A RELP server: rsyslog's imrelp, or agent collect." }),
@@ -254,94 +211,6 @@ export const sinksSchema: z.ZodType<Record<string, SinkConfig>, unknown> = typed
   sinkTypes,
   "Where records go. The names are yours; a sink that is down holds back no other.",
 );
-
-/** The keys that all sinks have, read. */
-export interface RetryKeys {
-  readonly resumeInterval: number;
-  readonly resumeIntervalMax: number;
-  readonly reportSuspension: boolean;
-  readonly reportSuspensionContinuation: boolean;
-  readonly resumeRetryCount: number;
-  readonly refusedRetryCount?: number;
-  readonly deadLetters: number;
-}
-
-function retryOf(keys: RetryKeys, context: IssueContext): RetryConfig {
-  if (keys.resumeIntervalMax < keys.resumeInterval) {
-    complain(context, keys, "is shorter than resumeInterval; allowed: that or more", ["resumeIntervalMax"]);
-  }
-  return {
-    backoff: { firstMs: keys.resumeInterval, maxMs: keys.resumeIntervalMax },
-    reportSuspension: keys.reportSuspension,
-    reportSuspensionContinuation: keys.reportSuspensionContinuation,
-    aside: {
-      resumeRetryCount: keys.resumeRetryCount,
-      refusedRetryCount: keys.refusedRetryCount ?? retryDefaults.aside.refusedRetryCount,
-      maxBytes: keys.deadLetters,
-    },
-  };
-}
-
-/** The keys that sinks over a network share, as schemas. */
-export type NetworkSchemas = typeof networkKeys;
-
-/** The same, read. */
-export interface NetworkKeys extends RetryKeys {
-  /** Port 0 where none is given. */
-  readonly target: readonly HostPort[];
-  readonly port?: number;
-  readonly tls?: TlsConfig | undefined;
-  readonly timeout: number;
-  readonly connectionTimeout: number;
-  readonly keepAlive: number;
-  readonly localAddress?: string;
-}
-
-function networkOf(keys: NetworkKeys, defaultPort: number | undefined, context: IssueContext): NetworkSinkConfig {
-  const [first, ...fallbacks] = targetsOf(keys, defaultPort, context);
-  const { host, port } = first ?? { host: "", port: 0 }; // complained of
-  return {
-    host,
-    port,
-    timeoutMs: keys.timeout,
-    connectionTimeoutMs: keys.connectionTimeout,
-    keepAliveMs: keys.keepAlive,
-    ...(fallbacks.length === 0 ? {} : { fallbacks }),
-    ...retryOf(keys, context),
-    ...given({
-      localAddress: keys.localAddress,
-      tls: fallbacks.length === 0 ? withTarget(keys.tls, host) : keys.tls, // of several, each is asked for its own name
-    }),
-  };
-}
-
-/** The servers of a sink, the one that is wanted first. */
-function targetsOf(
-  { target, port: commonPort }: NetworkKeys,
-  defaultPort: number | undefined,
-  context: IssueContext,
-): readonly HostPort[] {
-  const otherPort = commonPort ?? defaultPort;
-  if (otherPort === undefined && target.some(({ port }) => port === 0)) complain(context, target, "missing", ["port"]);
-  return target.map(({ host, port }) => ({ host, port: port === 0 ? otherPort ?? 0 : port }));
-}
-
-function withTarget(tls: RelpSinkConfig["tls"], target: string): RelpSinkConfig["tls"] {
-  if (tls === undefined || tls.authMode !== "name" || tls.permittedPeer.length > 0) return tls;
-  return { ...tls, permittedPeer: [target] };
-}
-
-function parseTargets(given: string | readonly string[]): readonly HostPort[] {
-  if (typeof given === "string") return [{ host: parseHost(given), port: 0 }];
-  return given.map((text) => parseHostPort(text, 0));
-}
-
-function parseHost(host: string): string {
-  const bare = host.replace(/^\[(.*)\]$/, "$1");
-  const complaint = complaintOfHost(bare);
-  if (complaint !== undefined) throw new Error(`${complaint}; the port has a key of its own`);
-  return bare;
-}
 
 function parseRebind(value: number | string): { messages: number; durationMs: number } {
   if (typeof value === "string" && !/^\d+$/.test(value)) return { messages: 0, durationMs: parseDurationMs(value) };

@@ -19,7 +19,7 @@ import { natsSourceSchema } from "./nats.ts";
 import { typedParts } from "./parts.ts";
 import { globText, patternText } from "./patterns.ts";
 import { kubernetesAuditSchema, webhookSchema } from "./pushed_sources.ts";
-import { networkKeys } from "./sinks.ts";
+import { networkKeys } from "./shared_sink_keys.ts";
 import { maxLineKey, priorityOf, recordKeys, splitLines } from "./source_keys.ts";
 import { sourceTypes } from "./types.ts";
 import {
