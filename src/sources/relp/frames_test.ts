@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import { freeBytes } from "../../formats/bytes.ts";
 import { FrameDecoder, type FrameLimits } from "./frames.ts";
 
 const limits: FrameLimits = { maxDataBytes: 64, oversizeMode: "truncate" };
@@ -97,4 +98,14 @@ Deno.test("FrameDecoder keeps the records that came before a mistake", () => {
 
 Deno.test("FrameDecoder sets syslog before open apart", () => {
   deepStrictEqual(decodeAll("1 syslog 2 ok\n", 1_000).out, ["1 early"]);
+});
+
+Deno.test("FrameDecoder keeps the torn end of a chunk when the chunk's records are given back", () => {
+  const decoder = new FrameDecoder(limits);
+  const [first, second] = [encode("1 open 15 commands=syslog\n2 syslog 5 hello\n3 sys"), encode("log 5 world\n")];
+  freeBytes(decoder.read(first).records.bytes);
+  strictEqual(first.length, 0, "it was the chunk itself");
+  const { records, mistake } = decoder.read(second);
+  strictEqual(mistake, undefined);
+  strictEqual(new TextDecoder().decode(records.bytes.subarray(records.bounds[0], records.bounds[1])), "world");
 });
