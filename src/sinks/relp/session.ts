@@ -6,10 +6,10 @@ import { setImmediate } from "node:timers";
 import type { Batch } from "../../pipeline/batch.ts";
 import { PeerError, SilenceError } from "../../pipeline/errors.ts";
 import type { Rejection } from "../../pipeline/sink.ts";
-import { commands, encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../formats/relp.ts";
+import { encodeFrame, encodeOffers, FrameEncoder, parseOffers } from "../../formats/relp.ts";
 import type { Connection } from "../../system/connection.ts";
-import { forwardHeader, type PayloadHeader } from "../../formats/forward.ts";
 import { type Answer, AnswerReader } from "./answers.ts";
+import { Outgoing, type RecordLayout } from "./outgoing.ts";
 import { Delivery, Window } from "./window.ts";
 
 /** How a session behaves. */
@@ -24,31 +24,13 @@ export interface SessionOptions {
   readonly layout?: RecordLayout;
 }
 
-/** What finds the text around one record after the other: a template. */
-export interface RecordLayout {
-  /** What goes before the record last found, and behind every one. */
-  readonly bytes: Uint8Array;
-  readonly tail: Uint8Array;
-  /** Where the message of that record begins and ends. */
-  readonly start: number;
-  readonly end: number;
-  find(batch: Batch, index: number): void;
-}
-
-interface Work {
-  readonly batch: Batch;
-  /** Of the forward format, which is made once for a batch. */
-  readonly header: PayloadHeader | undefined;
-  readonly delivery: Delivery;
-}
-
 /** An open session. Closed by the sink. */
 export class RelpSession {
   readonly #connection: Connection;
   readonly #options: SessionOptions;
   readonly #window: Window;
   readonly #frames = new FrameEncoder(128 * 1024);
-  readonly #queue: Work[] = [];
+  readonly #outgoing: Outgoing;
   readonly #answers = new AnswerReader();
   #next = 2;
   /** Records taken over so far; their transactions are given even where they are not yet sent. */
@@ -59,8 +41,9 @@ export class RelpSession {
   /** Next transaction when the newest answers came: nothing was sent since while it is the same. */
   #nextAtAnswers = 0;
   #promptTimer: ReturnType<typeof setTimeout> | undefined;
-  /** A single frame is to be sent, from what is kept back. */
-  #prompting = false;
+  /** Whether a single frame or all is to be sent of what is kept back. */
+  #prompting: "no" | "one" | "all" = "no";
+  #releaseTimer: ReturnType<typeof setTimeout> | undefined;
   #failure: PeerError | undefined;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #heardAtMs = performance.now();
@@ -71,6 +54,7 @@ export class RelpSession {
   private constructor(connection: Connection, options: SessionOptions) {
     this.#connection = connection;
     this.#options = options;
+    this.#outgoing = new Outgoing(options.layout);
     this.#window = new Window(options.windowSize, 2);
   }
 
@@ -114,8 +98,7 @@ export class RelpSession {
     this.#window.add(delivery);
     this.#last = delivery;
     this.#taken += batch.count;
-    const header = this.#options.layout === undefined ? forwardHeader(batch.origin) : undefined;
-    this.#queue.push({ batch, header, delivery });
+    this.#outgoing.add(batch, delivery);
     this.#watch();
     this.#write();
     return delivery.done;
@@ -198,31 +181,16 @@ export class RelpSession {
   /** Encodes what the window and the buffer take; false when there is nothing worth a write now. */
   #fillFrames(): boolean {
     if (this.#failure !== undefined || this.#committing) return false;
-    let room = this.#roomNow();
-    while (room > 0 && this.#queue.length > 0) {
-      const { batch, header, delivery } = this.#queue[0]!;
-      const before = delivery.sent;
-      const full = header === undefined
-        ? this.#encodeLaidOut(batch, this.#options.layout!, delivery, room)
-        : this.#encode(batch, header, delivery, room);
-      room -= delivery.sent - before;
-      if (delivery.sent === batch.count) this.#queue.shift();
-      if (full) break;
-    }
+    this.#next = this.#outgoing.encode(this.#frames, this.#next, this.#roomNow());
+    this.#releaseLater();
     return this.#frames.length > 0;
   }
 
-  /**
-   * How many frames to send now: as many as there is room for, but no dribble of small writes while the window is nearly
-   * full. An eighth of the window is kept back for prompts.
-   */
+  /** How many frames to send now. */
   #roomNow(): number {
+    if (this.#prompting === "no") return this.#window.allowance(this.#next, this.#outgoing.records);
     const room = this.#window.room(this.#next);
-    const reserve = this.#window.size >> 3;
-    if (this.#prompting) return Math.min(room, 1);
-    const free = room - reserve;
-    if (free > 0 && (free >= reserve || free >= this.#unsentRecords())) return free;
-    return reserve === 0 ? room : 0;
+    return this.#prompting === "one" ? Math.min(room, 1) : room;
   }
 
   /**
@@ -232,50 +200,30 @@ export class RelpSession {
    */
   #promptSoon(): void {
     this.#nextAtAnswers = this.#next;
-    if (this.#promptTimer !== undefined || this.#queue.length === 0) return;
+    if (this.#promptTimer !== undefined || this.#outgoing.isEmpty) return;
     this.#promptTimer = setTimeout(() => {
       this.#promptTimer = undefined;
       if (this.#writing || this.#committing) return this.#promptSoon(); // what is on its way may have left before the answers came
       if (this.#next !== this.#nextAtAnswers) return;
-      this.#prompting = true;
-      this.#write();
-      this.#prompting = false;
+      this.#prompt("one");
     }, 1);
   }
 
-  /** Encodes up to `room` records; true when the buffer is full. */
-  #encode(batch: Batch, header: PayloadHeader, delivery: Delivery, room: number): boolean {
-    const { bytes, bounds } = batch;
-    const end = Math.min(batch.count, delivery.sent + room);
-    while (delivery.sent < end) {
-      const start = bounds[2 * delivery.sent]!;
-      const prefix = bytes[start] === 32 ? header.beforeSpace : header.beforeText;
-      if (!this.#frames.append(this.#next, commands.syslog, prefix, bytes, start, bounds[2 * delivery.sent + 1]!)) {
-        return true;
-      }
-      this.#next++;
-      delivery.sent++;
-    }
-    return false;
+  #prompt(what: "one" | "all"): void {
+    this.#prompting = what;
+    this.#write();
+    this.#prompting = "no";
   }
 
-  /** The same with a template, which looks into every record. */
-  #encodeLaidOut(batch: Batch, layout: RecordLayout, delivery: Delivery, room: number): boolean {
-    const end = Math.min(batch.count, delivery.sent + room);
-    while (delivery.sent < end) {
-      layout.find(batch, delivery.sent);
-      const { bytes: prefix, start, end: stop, tail } = layout;
-      if (!this.#frames.append(this.#next, commands.syslog, prefix, batch.bytes, start, stop, tail)) return true;
-      this.#next++;
-      delivery.sent++;
-    }
-    return false;
-  }
-
-  #unsentRecords(): number {
-    let sum = 0;
-    for (const { delivery } of this.#queue) sum += delivery.count - delivery.sent;
-    return sum;
+  /** Sends what was kept back to a server that says nothing meanwhile: prompts are of no use to it, and the window is its own. */
+  #releaseLater(): void {
+    if (this.#releaseTimer !== undefined || this.#outgoing.isEmpty) return;
+    this.#releaseTimer = setTimeout(() => {
+      this.#releaseTimer = undefined;
+      const isSilent = performance.now() - this.#heardAtMs >= releaseAfterMs;
+      if (isSilent && !this.#writing && !this.#committing) this.#prompt("all");
+      if (this.#window.room(this.#next) > 0) this.#releaseLater();
+    }, releaseAfterMs);
   }
 
   async #readAnswers(): Promise<void> {
@@ -331,7 +279,8 @@ export class RelpSession {
     this.#failure = cause instanceof PeerError ? cause : new PeerError(String(cause), { cause });
     clearTimeout(this.#watchdog);
     clearTimeout(this.#promptTimer);
-    this.#queue.length = 0;
+    clearTimeout(this.#releaseTimer);
+    this.#outgoing.clear();
     this.#connection.destroy();
     this.#closeAnswered?.(); // there will be no answer: whoever waits for it goes on
     for (const delivery of this.#window.drain()) {
@@ -351,3 +300,6 @@ function refusalOfOpen(answer: Answer): string | undefined {
   const accepted = (offers.get("commands") ?? "").split(",").includes("syslog");
   return accepted ? undefined : "it does not offer the command syslog";
 }
+
+/** Less than the 40 ms for which a kernel holds an acknowledgement back. */
+const releaseAfterMs = 20;

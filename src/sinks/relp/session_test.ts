@@ -55,3 +55,25 @@ Deno.test("RelpSession lets nothing out for answers before what they confirm is 
   deepStrictEqual(sent, ["2 frames after 0 commits", "2 frames after 0 commits", "4 frames after 2 commits"]);
   session.cut("the test is over");
 });
+
+Deno.test("RelpSession keeps frames back for prompts, and lets them out to a server that is silent", async () => {
+  const connection = new FakeConnection();
+  const session = await RelpSession.open(connection as unknown as Connection, {
+    windowSize: 16,
+    timeoutMs: 5_000,
+    version: "1",
+  });
+  let frames = 0;
+  const counts: number[] = [];
+  const all = Promise.withResolvers<void>();
+  connection.onWrite = (text) => {
+    counts.push(frames += text.match(/syslog/g)!.length);
+    if (frames === 16) all.resolve();
+  };
+  const texts = Array.from({ length: 16 }, (_, i) => `${i}`);
+  session.send(batchOfLines(texts, origin, {})).catch(() => {});
+  deepStrictEqual(counts, [14]);
+  await all.promise;
+  deepStrictEqual(counts, [14, 16]);
+  session.cut("the test is over");
+});

@@ -8,11 +8,12 @@ import type { Rejection, Sink } from "../../pipeline/sink.ts";
 import { SilenceError } from "../../pipeline/errors.ts";
 import { sessionFrames } from "../../formats/relp.ts";
 import { Targets, type TargetsOptions } from "../../tls/targets.ts";
-import { type RecordLayout, RelpSession } from "./session.ts";
+import type { RecordLayout } from "./outgoing.ts";
+import { RelpSession } from "./session.ts";
 
 /** Where to deliver, and how. */
 export interface RelpSinkOptions extends TargetsOptions {
-  /** Records handed over and not committed at the most, ≥ 1: what a crash repeats. A batch less is without an answer. */
+  /** Messages without an answer at the most, ≥ 1; also records handed over and not committed, which a crash repeats. */
   readonly windowSize: number;
   /** Silence of the peer, while something is unanswered, that ends the session. */
   readonly timeoutMs: number;
@@ -119,9 +120,7 @@ class RelpSink implements Sink {
     const cut = (): void => connection.destroy();
     signal.addEventListener("abort", cut, { once: true });
     try {
-      // A batch less than it is handed at the most: something is always left for the prompts that librelp's Nagle needs.
-      const windowSize = Math.max(1, this.#options.windowSize - this.batchRecords);
-      this.#session = await RelpSession.open(connection, { ...this.#options, windowSize });
+      this.#session = await RelpSession.open(connection, this.#options);
     } catch (error) {
       this.#targets.failed();
       throw error;

@@ -71,6 +71,19 @@ export class Window {
   }
 
   /**
+   * Frames worth sending now, of `unsent` ones that are there. All of them while little is on its way; then an eighth of the
+   * window is kept back, of the room in it and of what is unsent: something must be left to prompt a server that holds its
+   * answers back. Never a dribble of small writes.
+   */
+  allowance(next: number, unsent: number): number {
+    const room = this.room(next);
+    if (this.size - room + unsent <= this.size >> 1) return room;
+    const reserve = this.size >> 3;
+    const free = Math.min(room, unsent) - reserve;
+    return free > 0 && free >= reserve ? free : 0;
+  }
+
+  /**
    * Takes the answer to a transaction; resolves every delivery that is answered in full, in order.
    * @param refusal the peer's words when it is not 200
    * @returns false when no such answer was expected

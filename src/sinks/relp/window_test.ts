@@ -52,3 +52,21 @@ Deno.test("Window.answer() refuses what was not sent, was answered, or never exi
   deepStrictEqual([1, 4, 99].map((transaction) => window.answer(transaction)), [false, false, false]);
   deepStrictEqual([window.answer(2), window.answer(2)], [true, false]);
 });
+
+Deno.test("Window.allowance() sends all while little is on its way, then keeps an eighth for prompts", () => {
+  const { window, deliveries } = windowOf(128, 32, 32, 32, 32);
+  const allowed = (sent: number, unsent: number): number => {
+    deliveries.forEach((delivery, i) => delivery.sent = Math.max(0, Math.min(32, sent - 32 * i)));
+    return Math.min(unsent, window.allowance(2 + sent, unsent));
+  };
+  strictEqual(allowed(0, 64), 64, "half of the window");
+  strictEqual(allowed(0, 128), 112, "more than half");
+  strictEqual(allowed(64, 32), 16, "something is left of what is there, too");
+  strictEqual(allowed(64, 31), 0, "a dribble");
+  strictEqual(allowed(112, 16), 0, "the rest is for prompts");
+});
+
+Deno.test("Window.allowance() of a small window is all of it", () => {
+  const { window } = windowOf(4, 4);
+  strictEqual(window.allowance(2, 4), 4);
+});
