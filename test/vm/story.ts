@@ -3,6 +3,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import type { DebianArchitecture } from "../../scripts/debian_root.ts";
 import { say } from "../../scripts/program.ts";
 import type { Collector } from "../peers/collector.ts";
+import { textBelow } from "../peers/numbered_lines.ts";
 import { waitFor } from "../peers/process.ts";
 import type { RelpServer } from "../peers/rsyslog.ts";
 import type { VirtualMachine } from "../peers/vm.ts";
@@ -42,7 +43,7 @@ export class Story {
     this.#run = run;
     this.#ends = {
       "agent collect": () => collector.text(),
-      "rsyslog": () => Deno.readTextFileSync(rsyslog.output),
+      "rsyslog": () => textBelow(rsyslog.output), // there once the first line is
     };
   }
 
