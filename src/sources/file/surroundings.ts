@@ -105,7 +105,8 @@ export function timeOf(info: Deno.FileInfo): number {
   return info.mtime?.getTime() ?? 0;
 }
 
-function isAt(path: string, key: string): boolean {
+/** Whether inode `key` is at `path`. */
+export function isAt(path: string, key: string): boolean {
   const info = statIfThere(path);
   return info !== undefined && fileKey(info) === key;
 }

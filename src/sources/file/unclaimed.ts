@@ -4,7 +4,7 @@ import { type FoundPath, realPath, statIfThere } from "./discovery.ts";
 import { type FileMark, isPlaceholder } from "./identity.ts";
 import type { Ledger } from "./ledger.ts";
 import { programOf } from "./rotated_name.ts";
-import { holds, type Surroundings } from "./surroundings.ts";
+import { holds, isAt, type Surroundings } from "./surroundings.ts";
 
 /** Looks for the files of one ledger's positions. */
 export class UnclaimedPositions {
@@ -50,7 +50,9 @@ export class UnclaimedPositions {
         found.push({ path, info });
         continue;
       }
-      if (!this.#surroundings.isAsOf(dirname(location), restsSinceMs) && nowMs < this.#untilMs) {
+      // Whose inode another file has by now is gone, however names change: what is in that file is for others to find.
+      const usedAgain = located !== undefined && path === undefined && isAt(located, key);
+      if (!usedAgain && !this.#surroundings.isAsOf(dirname(location), restsSinceMs) && nowMs < this.#untilMs) {
         this.#searching = true; // a rotation may have moved it past us, name by name
         continue;
       }

@@ -1,0 +1,64 @@
+/**
+ * What a start concludes within milliseconds of a rotation, after a kill at any batch. Inodes are used again: the copy that
+ * holds a content which nobody saw has one that a position of another file is about. That is made by hand here, since not
+ * every file system uses them again at once.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Position } from "../../src/pipeline/checkpoint.ts";
+import { append, filesCase, lines, numbered, pauseMs, Reader, type ReaderOptions } from "../peers/file_reader.ts";
+
+/** What was in `path` is gone, and the inode is that of another file, of another name and content. */
+function useAgain(path: string, as: string, content: readonly string[]): void {
+  Deno.writeTextFileSync(path, lines(content)); // truncates it
+  Deno.renameSync(path, as);
+}
+
+/** A copy of what is in `path`, with an inode that was used before, and the truncation. */
+function copyTruncate(path: string, used: string): void {
+  useAgain(used, `${path}.1`, Deno.readTextFileSync(path).split("\n").filter((line) => line !== ""));
+  Deno.truncateSync(path);
+}
+
+/** Reads the first lines of `a.log` and of `b.log`, which is renamed then; resolves to where that ended. */
+async function begun(folder: string, base: ReaderOptions): Promise<Position | undefined> {
+  append(join(folder, "a.log"), lines(numbered(0, 10)));
+  append(join(folder, "b.log"), lines(numbered(1_000, 1_010)));
+  const reader = new Reader(folder, base);
+  await reader.until(() => reader.records.length >= 20);
+  Deno.renameSync(join(folder, "b.log"), join(folder, "b.log.1"));
+  await pauseMs(150);
+  return await reader.stop();
+}
+
+/** Waits for so many records; shorter than {@linkcode Reader.until}, since many cases in a row do. */
+async function arrived(reader: Reader, count: number): Promise<void> {
+  for (let i = 0; i < 200 && reader.records.length < count; i++) await pauseMs(10);
+}
+
+/** As if `beforeMs` had passed since `folder` changed, and from the question after the first `calls` on `afterMs`. */
+function clockOf(folder: string, beforeMs: number, afterMs: number, calls: number): Disposable {
+  const real = Date.now;
+  const changedMs = Deno.statSync(folder).mtime!.getTime();
+  let made = 0;
+  Date.now = () => changedMs + (made++ < calls ? beforeMs : afterMs);
+  return { [Symbol.dispose]: () => void (Date.now = real) };
+}
+
+for (let call = 0; call <= 12; call++) {
+  filesCase(`names begin to rest within the first look, before question ${call} of it`, async (folder, base) => {
+    const path = join(folder, "a.log");
+    const from = await begun(folder, base);
+    Deno.truncateSync(path);
+    append(path, lines(numbered(10, 20))); // nobody saw it
+    copyTruncate(path, join(folder, "b.log.1"));
+    append(path, lines(numbered(20, 30)));
+    const reader = (() => {
+      using _clock = clockOf(folder, 19, 21, call);
+      return new Reader(folder, { ...base, from }); // looks at once
+    })();
+    await arrived(reader, 20);
+    await reader.stop();
+    assert.deepEqual([...reader.records].sort(), numbered(10, 30));
+  });
+}
