@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Position } from "../../src/pipeline/checkpoint.ts";
+import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
 import { append, filesCase, lines, numbered, pauseMs, Reader, type ReaderOptions } from "../peers/file_reader.ts";
 
 /** What was in `path` is gone, and the inode is that of another file, of another name and content. */
@@ -62,3 +62,62 @@ for (let call = 0; call <= 12; call++) {
     assert.deepEqual([...reader.records].sort(), numbered(10, 30));
   });
 }
+
+/** As if names in `folder` never rested until `rest()`; `then` is told, in a microtask, when somebody has asked after that. */
+function restlessness(folder: string, then: () => void): { rest(): void } & Disposable {
+  const real = Date.now;
+  let resting = false;
+  let told = false;
+  Date.now = () => {
+    if (resting && !told) {
+      told = true;
+      queueMicrotask(then);
+    }
+    return Deno.statSync(folder).mtime!.getTime() + (resting ? 21 : 19);
+  };
+  return { rest: () => void (resting = true), [Symbol.dispose]: () => void (Date.now = real) };
+}
+
+filesCase("a kill at any batch after a content was adopted with an inode used before", async (folder, base) => {
+  const path = join(folder, "a.log");
+  const aside = Deno.makeTempDirSync();
+  try {
+    const begunAt = await begun(folder, base);
+    Deno.renameSync(join(folder, "b.log.1"), join(aside, "used"));
+    const reader = new Reader(folder, { ...base, from: begunAt });
+    await reader.event("lost"); // of b.log nothing is there
+    await pauseMs(100);
+    reader.hold();
+    append(path, lines(numbered(10, 30_000)));
+    await reader.until(() => reader.holding);
+    await pauseMs(150); // held up for so long that it looks for truncations
+    {
+      using names = restlessness(folder, () => reader.letGo());
+      Deno.copyFileSync(path, `${path}.2`);
+      Deno.truncateSync(path);
+      append(path, lines(numbered(30_000, 30_010))); // nobody saw it
+      copyTruncate(path, join(aside, "used"));
+      append(path, lines(numbered(30_010, 30_020)));
+      await pauseMs(200);
+      names.rest();
+      await arrived(reader, 30_010);
+    }
+    await reader.stop();
+    const wanted = numbered(30_000, 30_020);
+    let from = begunAt;
+    let at = 0;
+    for (const [i, position] of reader.positions.entries()) {
+      from = mergePosition(from, position);
+      at += reader.counts[i]!;
+      const come = new Set(reader.records.slice(0, at));
+      if (!wanted.some((line) => come.has(line))) continue;
+      const next = new Reader(folder, { ...base, from });
+      const due = wanted.filter((line) => !come.has(line));
+      await arrived(next, due.length);
+      await next.stop();
+      assert.deepEqual(due.filter((line) => !next.records.includes(line)), [], `after ${i + 1} batches`);
+    }
+  } finally {
+    Deno.removeSync(aside, { recursive: true });
+  }
+});

@@ -1,6 +1,6 @@
 /** What the roster and its decisions share: who is followed, where, what was known before, and what is to be saved. */
 import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
-import { decodeMark, type FileMark } from "./identity.ts";
+import { decodeMark, encodeMark, type FileMark } from "./identity.ts";
 import type { MissedContents } from "./missed.ts";
 import type { FileEvent, FileSourceOptions } from "./options.ts";
 import type { TailedFile } from "./tailed_file.ts";
@@ -29,6 +29,21 @@ export class Ledger {
   /** Whether a file is followed, or a position waits for it. */
   expects(key: string): boolean {
     return this.files.has(key) || this.known.has(key) && !this.gone.has(key);
+  }
+
+  /**
+   * Keeps what is known of a content that is gone under a key that no inode has, since its inode is that of another file:
+   * what is noted under the inode is about that file from now on, and a start still knows that the content was there.
+   */
+  setAside(key: string): void {
+    const mark = this.known.get(key);
+    if (mark === undefined) return;
+    const asideKey = `${key}/${mark.marker}`;
+    this.known.delete(key);
+    this.gone.delete(key);
+    this.known.set(asideKey, mark);
+    this.gone.add(asideKey);
+    this.change(asideKey, encodeMark(mark));
   }
 
   /** The file that was last seen at `path`. */

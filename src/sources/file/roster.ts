@@ -22,7 +22,7 @@ import { MissedContents } from "./missed.ts";
 import { OpenFiles } from "./open_files.ts";
 import type { FileSourceOptions, FileTuning } from "./options.ts";
 import { isRotatedName, programOf } from "./rotated_name.ts";
-import { Surroundings, timeOf } from "./surroundings.ts";
+import { holds, Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
 import { UnclaimedPositions } from "./unclaimed.ts";
 
@@ -289,6 +289,7 @@ export class Roster implements Disposable {
   #enlist({ path, info }: FoundPath, outside: boolean, nowMs: number): TailedFile | undefined {
     const key = fileKey(info);
     if (this.files.has(key)) return undefined;
+    if (this.#isUsedAgain(key, path)) this.#ledger.setAside(key);
     const before = this.#ledger.gone.has(key) ? path : this.#ledger.known.get(key)?.path ?? path;
     const live = outside ? before : path;
     const file = new TailedFile(key, live, realPath(path), this.#options.program ?? programOf(live));
@@ -302,6 +303,12 @@ export class Roster implements Disposable {
     // Saved before anything of a later content can be: whatever is decided, in whatever order, a start after a kill finds it.
     if (!this.#ledger.known.has(key)) this.#ledger.change(key, encodeMark(file.mark));
     return file;
+  }
+
+  /** Whether the inode of a content that is gone is that of another file, at `path`, and not the former one come back. */
+  #isUsedAgain(key: string, path: string): boolean {
+    const mark = this.#ledger.gone.has(key) ? this.#ledger.known.get(key) : undefined;
+    return mark !== undefined && (isPlaceholder(mark) || !holds(path, mark));
   }
 
   /** Something else is at the place of `file`, or nothing. */
