@@ -166,5 +166,5 @@ function parseWords(words: readonly string[]): Options {
   return { ...numbers, idleSeconds: numbers["idle-seconds"] };
 }
 
-/** Everything is read and whatever a start left to do is done by then. */
-const settleSeconds = 12;
+/** Everything is read and whatever a start left to do is done by then: the engine collects its heap half a minute later. */
+const settleSeconds = 45;
