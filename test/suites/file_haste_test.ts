@@ -121,3 +121,21 @@ filesCase("a kill at any batch after a content was adopted with an inode used be
     Deno.removeSync(aside, { recursive: true });
   }
 });
+
+filesCase("a copy over what the path held before, made while nobody watched, is gone on in", async (folder, base) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 10)));
+  const first = new Reader(folder, base);
+  await arrived(first, 10);
+  Deno.renameSync(path, `${path}.1`);
+  append(path, lines(numbered(10, 20)));
+  await arrived(first, 20);
+  const from = await first.stop();
+  append(path, lines(numbered(20, 30)));
+  Deno.copyFileSync(path, `${path}.1`);
+  Deno.truncateSync(path);
+  append(path, lines(numbered(30, 40)));
+  const reader = new Reader(folder, { ...base, from });
+  await reader.expectSet(numbered(20, 40));
+  await reader.stop();
+});

@@ -141,6 +141,8 @@ export class Contents {
       `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
     );
     const former = { ...mark, path: file.path };
+    // Not what was rotated away from that path, but what was written over it, or with its inode, where it lies now.
+    if (file.outside) file.path = file.location;
     const untilMs = nowMs + this.#tuning.departedMs;
     this.#depart({ key: file.key, mark: former, origin: file.origin, unreadBytes: 0, waypoints: [], untilMs });
     file.verify();
