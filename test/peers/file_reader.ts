@@ -163,15 +163,23 @@ export function lines(records: readonly string[]): string {
 }
 
 /** Runs a case in a folder of its own, with and without watching. */
-export function filesCase(name: string, run: (folder: string, base: ReaderOptions) => Promise<void>): void {
+export function filesCase(
+  name: string,
+  run: (folder: string, base: ReaderOptions) => Promise<void>,
+  definition: Partial<Deno.TestDefinition> = {},
+): void {
   for (const watch of [true, false]) {
-    Deno.test(`openFileSource() ${name}${watch ? "" : " (polling)"}`, async () => {
-      const folder = Deno.makeTempDirSync();
-      try {
-        await run(folder, { watch });
-      } finally {
-        Deno.removeSync(folder, { recursive: true });
-      }
+    Deno.test({
+      ...definition,
+      name: `openFileSource() ${name}${watch ? "" : " (polling)"}`,
+      fn: async () => {
+        const folder = Deno.makeTempDirSync();
+        try {
+          await run(folder, { watch });
+        } finally {
+          Deno.removeSync(folder, { recursive: true });
+        }
+      },
     });
   }
 }

@@ -45,6 +45,18 @@ export class Discovery {
     );
   }
 
+  /** A FIFO in one of the folders that were looked at last; the first. */
+  get fifo(): string | undefined {
+    for (const [folder, listing] of this.#visited) {
+      const odd = listing?.entries.filter(({ isFile, isDirectory, isSymlink }) =>
+        !isFile && !isDirectory && !isSymlink
+      );
+      const found = odd?.map(({ name }) => join(folder, name)).find((path) => statIfThere(path)?.isFifo === true);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   /** Whether a pattern leaves `path` out. */
   isExcluded(path: string): boolean {
     return matchesGlob(this.#exclude, path);
@@ -164,6 +176,15 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Opens a file for reading. What is no file is not opened: a FIFO holds up the whole process until somebody writes to it.
+ * The caller closes it. @throws {Deno.errors.NotFound} when there is no regular file
+ */
+export function openRegular(path: string): Deno.FsFile {
+  if (!Deno.statSync(path).isFile) throw new Deno.errors.NotFound(`"${path}" is no regular file`);
+  return Deno.openSync(path, { read: true });
 }
 
 /** `path` without links; itself where that cannot be told. */

@@ -107,13 +107,11 @@ class Iteration {
     this.#signal = signal;
     this.#context = readContext(options, tuning, limits);
     this.#roster = new Roster(options, tuning, from, performance.now());
-    this.#hints = new Hints((path, namesChanged) => this.#hinted(path, namesChanged), (reason) =>
+    this.#hints = new Hints((path, namesChanged) => this.#hinted(path, namesChanged), (reason, advice) =>
       this.#say(
         "watch",
         "warning",
-        `Cannot watch folders: ${reason}; polling goes on, up to ${tuning.maxPollMs} ms later
-` +
-          "Try: a larger fs.inotify.max_user_watches or fs.inotify.max_user_instances",
+        `Cannot watch folders: ${reason}; polling goes on, up to ${tuning.maxPollMs} ms later\nTry: ${advice}`,
       ));
     this.#schedule = new Schedule(tuning, this.#roster, options.multiline?.timeoutMs, () => this.#hints.working);
   }
@@ -253,7 +251,8 @@ class Iteration {
       if (startMs - this.#heldSinceMs > heldUpMs) this.#schedule.lookForTruncation();
       this.#roster.sweep(startMs, force);
       const folders = this.#roster.folders();
-      const rewatched = this.#options.watch !== false && this.#options.once !== true && this.#hints.watch(folders);
+      const rewatched = this.#options.watch !== false && this.#options.once !== true &&
+        this.#hints.watch(folders, this.#roster.discovery.fifo);
       if (rewatched) this.#schedule.lookAtAll();
     } catch (error) {
       this.#say("lost", "error", `Cannot look at the folders: ${errorText(error)}`);

@@ -1,6 +1,6 @@
 /** What lies beside a file: where rotation moved it, and what may be an earlier content of it. */
 import { basename, dirname, join } from "node:path";
-import { type Discovery, type FoundPath, realPath, statIfThere } from "./discovery.ts";
+import { type Discovery, type FoundPath, openRegular, realPath, statIfThere } from "./discovery.ts";
 import { fileKey, type FileMark, isContentOf } from "./identity.ts";
 import { isRotatedName } from "./rotated_name.ts";
 
@@ -89,7 +89,7 @@ export class Surroundings {
 /** Whether the content of `mark` is in the file at `path`. */
 export function holds(path: string, mark: FileMark): boolean {
   try {
-    using file = Deno.openSync(path);
+    using file = openRegular(path);
     return isContentOf(mark, (offset, length) => {
       const bytes = new Uint8Array(length);
       file.seekSync(offset, Deno.SeekMode.Start);

@@ -12,6 +12,7 @@ import {
 } from "../../formats/fingerprint.ts";
 import type { Block } from "./block.ts";
 import { type Flush, type ReadContext, readTurn, type Turn } from "./block_reader.ts";
+import { openRegular } from "./discovery.ts";
 import { type FileMark, markerAt, markerBytes } from "./identity.ts";
 import { nulRun } from "./line_cutter.ts";
 
@@ -168,7 +169,7 @@ export class TailedFile {
   /** Opens `location`. @throws when it cannot, or when another inode is there by now */
   open(): void {
     if (this.#file !== undefined) return;
-    const file = Deno.openSync(this.location, { read: true });
+    const file = openRegular(this.location);
     const info = file.statSync();
     if (`${info.dev}:${info.ino ?? 0}` !== this.key) {
       file.close();
