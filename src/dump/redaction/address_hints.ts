@@ -1,5 +1,6 @@
 /** Where in a text there can be no address: cheap looks at a few bytes, for the places at which nearly all text is passed. */
-import { isDigit, isHex } from "./addresses.ts";
+import { endOfIpv4, isDigit, isHex, latin1 } from "./addresses.ts";
+import { isAlnum } from "./literals.ts";
 
 /**
  * Where the digits, colons and dots from the colon `at` on end, if they are too few for a hardware address (five colons) and
@@ -28,6 +29,25 @@ export function mayEndKernelHex(bytes: Uint8Array, from: number, at: number): bo
 /** Digits and `A` to `F`, as the kernel writes them. */
 export function isUpperHex(byte: number): boolean {
   return isDigit(byte) || (byte >= 65 && byte <= 70);
+}
+
+/** Whether the four numbers `bytes[start..stop)` are a version: `v1.2.3.4`, `foo-1.2.3.4`, `1.2.3.4-5`, `1.2.3.4rc1`, `version 1.2.3.4`. */
+export function looksLikeVersion(bytes: Uint8Array, from: number, start: number, stop: number, end: number): boolean {
+  const before = start > from ? bytes[start - 1]! : 32;
+  const behind = stop < end ? bytes[stop]! : 32;
+  if (isAlnum(before) || before === dash || before === 95 || before === 43 || before === 126) return true;
+  if (isAlnum(behind) || behind === 43 || behind === 126) return true;
+  if (behind === dash && endOfIpv4(bytes, stop + 1, end, dot) < 0) return true;
+  return /(?:version|release|revision|\bver\.?)["']?[\s:=]*["']?$/i.test(
+    latin1(bytes, Math.max(from, start - 16), start),
+  );
+}
+
+/** The number behind `/` at `at`; undefined without one. */
+export function networkBits(bytes: Uint8Array, at: number, end: number): number | undefined {
+  if (bytes[at] !== slash || at + 1 >= end || !isDigit(bytes[at + 1]!)) return undefined;
+  const bits = parseInt(latin1(bytes, at + 1, Math.min(end, at + 4)), 10);
+  return bits <= 128 ? bits : undefined;
 }
 
 const dot = 46;

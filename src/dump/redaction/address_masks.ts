@@ -38,13 +38,18 @@ export class AddressMasks {
     return this.#emitted;
   }
 
+  /** What takes the place of each of the first `count` IPv4 addresses, given as 32 bits; nothing where prefixes are not kept. */
+  mapIpv4(values: Uint32Array, count: number, into: Uint32Array): void {
+    this.#ipv4?.map(values, count, into);
+  }
+
   /**
-   * What takes the place of an IPv4 address, given as 32 bits; valid until the next call.
+   * The text that takes the place of an IPv4 address; valid until the next call.
+   * @param mapped what {@linkcode AddressMasks.mapIpv4} says of it
    * @param bits of the prefix that follows: where the address is that network, its replacement is one, too
    */
-  maskIpv4(value: number, bits: number | undefined): Uint8Array {
+  maskIpv4(value: number, mapped: number, bits: number | undefined): Uint8Array {
     if (this.#ipv4 === undefined) return this.#cached(value, () => this.#names.of("ip", formatIpv4(ipv4Of(value))));
-    const mapped = this.#ipv4.of(value);
     if (this.#knownIpv4.has(mapped)) this.#emitted.add(formatIpv4(ipv4Of(mapped)));
     if (this.#names.keepsPairs) this.#names.keepPair(formatIpv4(ipv4Of(mapped)), formatIpv4(ipv4Of(value)));
     const hostMask = bits === undefined || bits >= 32 ? 0 : 0xffffffff >>> bits;

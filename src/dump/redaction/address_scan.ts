@@ -3,11 +3,20 @@
  * before what can follow them.
  * What merely looks like one stays: versions, times, fingerprints, unit names.
  */
-import { beginnings, endOfPlain, isUpperHex, mayEndKernelHex, numerals } from "./address_hints.ts";
+import {
+  beginnings,
+  endOfPlain,
+  isUpperHex,
+  looksLikeVersion,
+  mayEndKernelHex,
+  networkBits,
+  numerals,
+} from "./address_hints.ts";
 import { AddressMasks, holdsIpv4, ipv4sOf } from "./address_masks.ts";
 import { endOfIpv4, formatIpv4, ipv4Value, isDigit, isHex, latin1, parseIpv4, parseIpv6 } from "./addresses.ts";
 import type { ByteBuffer } from "./byte_buffer.ts";
-import { type AddressMap, isMeaningless, isPrivateRange, rangeOfIpv4 } from "./crypto_pan.ts";
+import type { AddressMap } from "./crypto_pan.ts";
+import { isMeaningless, isPrivateRange, rangeOfIpv4 } from "./special_ranges.ts";
 import { isAlnum } from "./literals.ts";
 import { isCommonName, type Names } from "./names.ts";
 import type { Tally } from "./tally.ts";
@@ -16,8 +25,16 @@ import type { Tally } from "./tally.ts";
 interface Find {
   readonly start: number;
   readonly end: number;
-  readonly mask: Uint8Array;
+  /** Of an IPv4 address it is asked for when all of a text are known. */
+  readonly mask: Uint8Array | Ipv4Find;
   readonly rule: string;
+}
+
+interface Ipv4Find {
+  /** Its place among the addresses of the text. */
+  readonly index: number;
+  /** Of the prefix that is written behind it. */
+  readonly bits: number | undefined;
 }
 
 /** Finds addresses of one dump. */
@@ -26,6 +43,11 @@ export class AddressScan {
   readonly #masks: AddressMasks;
   readonly #known: ReadonlySet<string>;
   readonly #knownIpv4: ReadonlySet<number>;
+  /** Those of the text at hand. */
+  readonly #finds: Find[] = [];
+  #values = new Uint32Array(1_024);
+  #mapped = new Uint32Array(1_024);
+  #valueCount = 0;
 
   /**
    * @param map replaces by prefix; without it, addresses become `ip-…`
@@ -45,14 +67,29 @@ export class AddressScan {
 
   /** Appends `bytes[start..end)` to `out`, addresses replaced. `versions`: the text is a list of packages. */
   apply(bytes: Uint8Array, start: number, end: number, out: ByteBuffer, tally: Tally, versions: boolean): void {
+    this.#find(bytes, start, end, versions);
+    this.#masks.mapIpv4(this.#values, this.#valueCount, this.#mapped);
+    let at = start;
+    for (const { start: from, end: to, mask, rule } of this.#finds) {
+      out.append(bytes, at, from);
+      out.append(mask instanceof Uint8Array ? mask : this.#maskOf(mask));
+      tally.add(rule);
+      at = to;
+    }
+    out.append(bytes, at, end);
+    this.#finds.length = 0;
+  }
+
+  #find(bytes: Uint8Array, start: number, end: number, versions: boolean): void {
     const begins = beginnings;
     const last = end - 1; // nothing begins with the last byte
     let at = start;
     let plainUntil = start; // up to there, colons belong to times and the like
+    this.#finds.length = this.#valueCount = 0;
     for (let i = start;; i++) {
       // Nearly all time is spent in this loop: no call in it.
       while (i < last && begins[(bytes[i]! << 8) | bytes[i + 1]!] === 0) i++;
-      if (i >= last) break;
+      if (i >= last) return;
       const kind = bytes[i]!;
       if (kind === colon) {
         if (i >= plainUntil) plainUntil = endOfPlain(bytes, i, end);
@@ -60,13 +97,14 @@ export class AddressScan {
       } else if ((kind === dot || kind === dash) && (i === start || numerals[bytes[i - 1]!] === 0)) continue;
       const find = this.#at(kind, bytes, at, i, end, versions);
       if (find === undefined) continue;
-      out.append(bytes, at, find.start);
-      out.append(find.mask);
-      tally.add(find.rule);
+      this.#finds.push(find);
       at = find.end;
       i = at - 1;
     }
-    out.append(bytes, at, end);
+  }
+
+  #maskOf({ index, bits }: Ipv4Find): Uint8Array {
+    return this.#masks.maskIpv4(this.#values[index]!, this.#mapped[index]!, bits);
   }
 
   #at(kind: number, bytes: Uint8Array, from: number, at: number, end: number, versions: boolean): Find | undefined {
@@ -96,7 +134,18 @@ export class AddressScan {
     if (stop + 1 < end && bytes[stop] === dot && isDigit(bytes[stop + 1]!)) return undefined;
     const certain = range === "private" || this.#knownIpv4.has(value);
     if (!certain && (versions || looksLikeVersion(bytes, from, start, stop, end))) return undefined;
-    return { start, end: stop, mask: this.#masks.maskIpv4(value, networkBits(bytes, stop, end)), rule: "ipv4" };
+    return { start, end: stop, mask: this.#keep(value, networkBits(bytes, stop, end)), rule: "ipv4" };
+  }
+
+  #keep(value: number, bits: number | undefined): Ipv4Find {
+    if (this.#valueCount === this.#values.length) {
+      const values = new Uint32Array(2 * this.#values.length);
+      values.set(this.#values);
+      this.#values = values;
+      this.#mapped = new Uint32Array(values.length);
+    }
+    this.#values[this.#valueCount] = value;
+    return { index: this.#valueCount++, bits };
   }
 
   /** `dhcp-192-168-0-66`, and hardware addresses with dashes. */
@@ -233,25 +282,6 @@ export class AddressScan {
     if (name.length === 0 || (isCommonName(name) && name.length > 1)) return undefined;
     return { start, end: stop, mask: encoder.encode(this.#names.user(name)), rule: "user" };
   }
-}
-
-/** `v1.2.3.4`, `foo-1.2.3.4`, `1.2.3.4-5`, `1.2.3.4rc1`, `version 1.2.3.4`. */
-function looksLikeVersion(bytes: Uint8Array, from: number, start: number, stop: number, end: number): boolean {
-  const before = start > from ? bytes[start - 1]! : 32;
-  const behind = stop < end ? bytes[stop]! : 32;
-  if (isAlnum(before) || before === dash || before === 95 || before === 43 || before === 126) return true;
-  if (isAlnum(behind) || behind === 43 || behind === 126) return true;
-  if (behind === dash && endOfIpv4(bytes, stop + 1, end, dot) < 0) return true;
-  return /(?:version|release|revision|\bver\.?)["']?[\s:=]*["']?$/i.test(
-    latin1(bytes, Math.max(from, start - 16), start),
-  );
-}
-
-/** The number behind `/`, undefined without one. */
-function networkBits(bytes: Uint8Array, at: number, end: number): number | undefined {
-  if (bytes[at] !== slash || at + 1 >= end || !isDigit(bytes[at + 1]!)) return undefined;
-  const bits = parseInt(latin1(bytes, at + 1, Math.min(end, at + 4)), 10);
-  return bits <= 128 ? bits : undefined;
 }
 
 function swapWords(bytes: Uint8Array): Uint8Array {

@@ -8,11 +8,16 @@
  * tree of prefixes that leads to a special range: such a range is mapped onto itself and nothing else into it.
  */
 import { type Cipheriv, createCipheriv, createHmac } from "node:crypto";
+import { freeAfter } from "../memory.ts";
+import { Ipv4Pan } from "./ipv4_pan.ts";
+import { fixedBits } from "./special_ranges.ts";
 
 /** The reference algorithm. */
 export class CryptoPan {
   readonly #cipher: Cipheriv;
   readonly #pad: Uint8Array;
+  /** Blocks of which all but the first four bytes are the pad's; for {@linkcode CryptoPan.flips}. */
+  #inputs4: Uint8Array<ArrayBuffer> | undefined;
 
   /** @param key 32 bytes: 16 of the AES-128 key, 16 of the padding */
   constructor(key: Uint8Array) {
@@ -33,31 +38,31 @@ export class CryptoPan {
     return out;
   }
 
-  /** What takes the place of each last octet in the network of an IPv4 address; its first 24 bits are {@linkcode map}'s. */
-  lastOctets(address: Uint8Array): Uint8Array {
-    const blocks = this.#cipher.update(this.#nodesOfLast(address));
-    return Uint8Array.from({ length: 256 }, (_, octet) => {
-      let out = 0;
-      let node = 1; // of a tree whose node n has the nodes 2n and 2n + 1
-      for (let bit = 7; bit >= 0; bit--) {
-        const value = (octet >> bit) & 1;
-        out |= (value ^ (blocks[16 * node]! >> 7)) << bit;
-        node = 2 * node + value;
-      }
-      return out;
-    });
+  /**
+   * The keyed function of many prefixes of at most 32 bits: 1 where the bit behind one is flipped. One call of the cipher for
+   * all, since a call costs as much as a hundred blocks.
+   * @param words the prefixes, each filled up to 32 bits with those of {@linkcode CryptoPan.padWord}
+   */
+  flips(words: Uint32Array, count: number, into: Uint8Array): void {
+    this.#inputs4 ??= this.#paddedBlocks();
+    const firsts = new Uint32Array(this.#inputs4.buffer);
+    for (let from = 0; from < count; from += blocksAtOnce) {
+      const size = Math.min(blocksAtOnce, count - from);
+      for (let i = 0; i < size; i++) firsts[4 * i] = swapped(words[from + i]!);
+      const blocks = this.#cipher.update(this.#inputs4.subarray(0, 16 * size));
+      for (let i = 0; i < size; i++) into[from + i] = blocks[16 * i]! >> 7;
+      freeAfter(blocks.length);
+    }
   }
 
-  /** Blocks of the 255 prefixes that are longer than the network's and shorter than an address; the first block is not used. */
-  #nodesOfLast(address: Uint8Array): Uint8Array {
-    const blocks = new Uint8Array(16 * 256);
-    for (let node = 1; node < 256; node++) {
-      const depth = 31 - Math.clz32(node);
-      const kept = (0xff00 >> depth) & 0xff;
-      blocks.set(this.#pad, 16 * node);
-      blocks.set(address.subarray(0, 3), 16 * node);
-      blocks[16 * node + 3] = ((node << (8 - depth)) & kept) | (this.#pad[3]! & ~kept);
-    }
+  /** The first 32 bits of the pad. */
+  get padWord(): number {
+    return ((this.#pad[0]! << 24) | (this.#pad[1]! << 16) | (this.#pad[2]! << 8) | this.#pad[3]!) >>> 0;
+  }
+
+  #paddedBlocks(): Uint8Array<ArrayBuffer> {
+    const blocks = new Uint8Array(16 * blocksAtOnce);
+    for (let i = 0; i < blocksAtOnce; i++) blocks.set(this.#pad, 16 * i);
     return blocks;
   }
 
@@ -80,6 +85,7 @@ export class CryptoPan {
 /** Replaces addresses by prefix, special ranges staying what they are. */
 export class AddressMap {
   readonly #pan: CryptoPan;
+  #ipv4: Ipv4Pan | undefined;
 
   /** @param key secret of the pseudonyms, at least 16 bytes */
   constructor(key: Uint8Array) {
@@ -91,99 +97,17 @@ export class AddressMap {
     return this.#pan.map(address, fixedBits(address));
   }
 
-  /** Of the 256 addresses around an IPv4 address, what takes the place of their last octets: no special range is that small. */
-  lastOctets(address: Uint8Array): Uint8Array {
-    if (isMeaningless(address)) return Uint8Array.from({ length: 256 }, (_, octet) => octet);
-    return this.#pan.lastOctets(address);
+  /** The same for the first `count` of many IPv4 addresses, as numbers of 32 bits. */
+  mapIpv4(addresses: Uint32Array, count: number, into: Uint32Array): void {
+    this.#ipv4 ??= new Ipv4Pan(this.#pan);
+    this.#ipv4.map(addresses, count, into);
   }
 }
 
-/** Whether an address says nothing about anybody, and so stays: loopback, unspecified, multicast, netmasks. */
-export function isMeaningless(address: Uint8Array): boolean {
-  return fixedBits(address) === 8 * address.length;
+/** Highest byte first, as it stands in a block; all targets are little-endian. */
+function swapped(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
-/** Whether it is of a range for private use, where no version number is likely: RFC 1918, RFC 6598, link-local. */
-export function isPrivateRange(address: Uint8Array): boolean {
-  return privateRanges.some((range) => address.length === 4 && commonBits(address, range.prefix) >= range.bits);
-}
-
-/** The same two of an IPv4 address of 32 bits, without an object: `whole` for {@linkcode isMeaningless}. */
-export function rangeOfIpv4(address: number): "whole" | "private" | undefined {
-  for (const { base, mask, whole } of numbers4) {
-    if (((address & mask) >>> 0) === base) {
-      return whole ? "whole" : "private";
-    }
-  }
-  return undefined;
-}
-
-/** How many leading bits must stay so that special ranges stay themselves. */
-function fixedBits(address: Uint8Array): number {
-  let fixed = 0;
-  for (const range of address.length === 4 ? ranges4 : ranges6) {
-    const common = commonBits(address, range.prefix);
-    if (common >= range.bits) {
-      if (range.whole) return 8 * address.length;
-      fixed = Math.max(fixed, range.bits);
-    } else fixed = Math.max(fixed, common + 1);
-  }
-  return fixed;
-}
-
-function commonBits(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = a[i]! ^ b[i]!;
-    if (difference !== 0) return 8 * i + Math.clz32(difference) - 24;
-  }
-  return 8 * a.length;
-}
-
-interface Range {
-  readonly prefix: Uint8Array;
-  readonly bits: number;
-  /** Addresses in it are kept as they are. */
-  readonly whole: boolean;
-}
-
-function range4(text: string, bits: number, whole = false): Range {
-  return { prefix: Uint8Array.from(text.split("."), Number), bits, whole };
-}
-
-function range6(words: readonly number[], bits: number, whole = false): Range {
-  const prefix = new Uint8Array(16);
-  words.forEach((word, i) => prefix.set([word >> 8, word & 255], 2 * i));
-  return { prefix, bits, whole };
-}
-
-/** RFC 1918, RFC 6598 (carrier-grade NAT), RFC 3927 (link-local). */
-const privateRanges = [
-  range4("10.0.0.0", 8),
-  range4("172.16.0.0", 12),
-  range4("192.168.0.0", 16),
-  range4("100.64.0.0", 10),
-  range4("169.254.0.0", 16),
-];
-/** Loopback, "this network", multicast, and from 240 on what is reserved: there the netmasks are. */
-const ranges4 = [
-  ...privateRanges,
-  range4("0.0.0.0", 8, true),
-  range4("127.0.0.0", 8, true),
-  range4("224.0.0.0", 3, true),
-];
-const numbers4 = ranges4.map(({ prefix, bits, whole }) => ({
-  base: (prefix[0]! << 24 | prefix[1]! << 16 | prefix[2]! << 8 | prefix[3]!) >>> 0,
-  mask: -1 << (32 - bits),
-  whole,
-}));
-/** RFC 4291, RFC 4193 (fc00::/7), documentation and global unicast; `::` to `::ff` are unspecified, loopback and the like. */
-const ranges6 = [
-  range6([], 120, true),
-  range6([0xff00], 8, true),
-  range6([0xfe80], 64),
-  range6([0xfc00], 7),
-  range6([0x2001, 0x0db8], 32),
-  range6([0x2000], 3),
-  range6([0, 0, 0, 0, 0, 0xffff], 96),
-  range6([0x0064, 0xff9b], 96),
-];
+/** 64 KiB of them. */
+const blocksAtOnce = 4_096;

@@ -2,56 +2,59 @@
  * The replacements of IPv4 addresses as numbers, remembered in tables of a fixed size: logs of firewalls hold hundreds of
  * thousands of different ones, and an object for each of them would cost more than its encryption.
  */
-import { ipv4Of } from "./addresses.ts";
 import type { AddressMap } from "./crypto_pan.ts";
 
-/** Remembers what an {@linkcode AddressMap} says: 2 MiB. */
+/** Remembers what an {@linkcode AddressMap} says of the latest 65,536 addresses: 768 KiB. */
 export class Ipv4Map {
   readonly #map: AddressMap;
   /** Addresses, each in the place that its hash names, and what takes its place. */
-  readonly #addresses = new Float64Array(addressPlaces).fill(-1);
-  readonly #mapped = new Uint32Array(addressPlaces);
-  /** Networks of 256 addresses, the same way: which was asked for last, which is known, and its last octets. */
-  readonly #missed = new Int32Array(networkPlaces).fill(-1);
-  readonly #networks = new Int32Array(networkPlaces).fill(-1);
-  readonly #heads = new Uint32Array(networkPlaces);
-  readonly #lasts = new Uint8Array(256 * networkPlaces);
+  readonly #addresses = new Float64Array(places).fill(-1);
+  readonly #mapped = new Uint32Array(places);
+  #unknown = new Uint32Array(256);
+  #learned = new Uint32Array(256);
+  /** Where in the question each of `#unknown` stood. */
+  #asked = new Uint32Array(256);
 
   constructor(map: AddressMap) {
     this.#map = map;
   }
 
-  /** What takes the place of `address`; both are of 32 bits. */
-  of(address: number): number {
-    const network = address >>> 8;
-    const at = hashed(network, networkBits);
-    if (this.#networks[at] === network) return (this.#heads[at]! | this.#lasts[256 * at + (address & 255)]!) >>> 0;
-    const place = hashed(address, addressBits);
-    if (this.#addresses[place] === address) return this.#mapped[place]!;
-    const mapped = valueOf(this.#map.map(ipv4Of(address)));
-    if (this.#missed[at] === network) this.#keepNetwork(at, network, mapped);
-    this.#missed[at] = network; // one alone may come from anywhere; a second one has neighbours
-    this.#addresses[place] = address;
-    this.#mapped[place] = mapped;
-    return mapped;
+  /** What takes the place of each of the first `count` addresses, of 32 bits; those that are not remembered are asked for together. */
+  map(addresses: Uint32Array, count: number, into: Uint32Array): void {
+    if (this.#unknown.length < count) {
+      [this.#unknown, this.#learned, this.#asked] = Array.from({ length: 3 }, () => new Uint32Array(count)) as Three;
+    }
+    let unknown = 0;
+    for (let i = 0; i < count; i++) {
+      const address = addresses[i]!;
+      const place = placeOf(address);
+      if (this.#addresses[place] === address) into[i] = this.#mapped[place]!;
+      else {
+        this.#asked[unknown] = i;
+        this.#unknown[unknown++] = address;
+      }
+    }
+    if (unknown > 0) this.#learn(unknown, into);
   }
 
-  #keepNetwork(at: number, network: number, mapped: number): void {
-    this.#networks[at] = network;
-    this.#heads[at] = (mapped & ~255) >>> 0;
-    this.#lasts.set(this.#map.lastOctets(ipv4Of(network * 256)), 256 * at);
+  #learn(count: number, into: Uint32Array): void {
+    this.#map.mapIpv4(this.#unknown, count, this.#learned);
+    for (let i = 0; i < count; i++) {
+      const address = this.#unknown[i]!;
+      const mapped = this.#learned[i]!;
+      const place = placeOf(address);
+      into[this.#asked[i]!] = mapped;
+      this.#addresses[place] = address;
+      this.#mapped[place] = mapped;
+    }
   }
 }
 
-function hashed(value: number, bits: number): number {
-  return Math.imul(value, 0x9e3779b1) >>> (32 - bits); // Knuth's multiplicative hashing
+type Three = [Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>, Uint32Array<ArrayBuffer>];
+
+function placeOf(address: number): number {
+  return Math.imul(address, 0x9e3779b1) >>> (32 - placeBits); // Knuth's multiplicative hashing
 }
 
-function valueOf(address: Uint8Array): number {
-  return ((address[0]! << 24) | (address[1]! << 16) | (address[2]! << 8) | address[3]!) >>> 0;
-}
-
-const addressBits = 16;
-const addressPlaces = 2 ** addressBits;
-const networkBits = 12;
-const networkPlaces = 2 ** networkBits;
+const placeBits = 16;
+const places = 2 ** placeBits;
