@@ -5,6 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { BundleError } from "./bundle_error.ts";
+import { freeAfter } from "./memory.ts";
 
 /** Bytes of plain text in every chunk but the last. */
 export const streamChunkBytes: number = 64 * 1024;
@@ -23,6 +24,7 @@ export async function* encryptStream(key: Uint8Array, plain: AsyncIterable<Uint8
   const counter = new ChunkCounter();
   for await (const { bytes, last } of inChunks(plain, streamChunkBytes)) {
     const cipher = createCipheriv("chacha20-poly1305", key, counter.next(last), { authTagLength: streamTagBytes });
+    freeAfter(bytes.length);
     // Two pieces: joining them would copy everything once more.
     yield cipher.update(bytes);
     cipher.final();
@@ -41,6 +43,7 @@ export async function* decryptStream(key: Uint8Array, sealed: AsyncIterable<Uint
       throw new BundleError("damaged", `the encrypted data is damaged in chunk ${chunks + 1}: ${what}`);
     }
     chunks++;
+    freeAfter(plain.length);
     yield plain;
   }
 }

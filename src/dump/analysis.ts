@@ -1,6 +1,7 @@
 /** Lets analysers read the redacted evidence of one machine. One that throws or hangs costs its own findings. */
-import { contentText } from "./artifact_store.ts";
 import { type HeldArtifact, heldArtifacts, isDropped, type NodeEvidence } from "./evidence.ts";
+import { newestPart } from "./kept_content.ts";
+import { freeAfter } from "./memory.ts";
 import type { Analyser, Finding } from "./report.ts";
 
 /** What all analysers found, in their order. */
@@ -31,16 +32,22 @@ export async function analyse(analysers: readonly Analyser[], node: NodeEvidence
 }
 
 /** The last {@linkcode maxTextBytes} of an artifact: what is newest is what matters. */
-async function newestText(artifact: Exclude<HeldArtifact, { dropped: string }>): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const bytes of contentText(artifact.content)) {
-    parts.push(bytes);
+async function newestText({ content }: Exclude<HeldArtifact, { dropped: string }>): Promise<string> {
+  const newest = new Uint8Array(Math.min(maxTextBytes, content.form === "packed" ? maxTextBytes : content.sizeBytes));
+  let sizeBytes = 0; // of all that came
+  for await (const bytes of newestPart(content)) {
+    const part = bytes.subarray(Math.max(0, bytes.length - newest.length));
+    const at = (sizeBytes + bytes.length - part.length) % newest.length;
+    const room = Math.min(part.length, newest.length - at);
+    newest.set(part.subarray(0, room), at);
+    newest.set(part.subarray(room), 0);
     sizeBytes += bytes.length;
-    while (parts.length > 1 && sizeBytes - parts[0]!.length >= maxTextBytes) sizeBytes -= parts.shift()!.length;
   }
+  freeAfter(2 * newest.length); // these bytes, and the text
+  if (sizeBytes <= newest.length) return new TextDecoder().decode(newest.subarray(0, sizeBytes));
   const decoder = new TextDecoder();
-  return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
+  const seam = sizeBytes % newest.length;
+  return decoder.decode(newest.subarray(seam), { stream: true }) + decoder.decode(newest.subarray(0, seam));
 }
 
 async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {

@@ -5,20 +5,11 @@
  */
 import { createHash } from "node:crypto";
 import type { Artifact, ArtifactKind } from "./collector.ts";
-import { gunzip, gzip, inLargeChunks } from "./gzip_stream.ts";
+import { gunzip } from "./gzip_stream.ts";
+import { keepContent, type KeepOptions, type KeptContent } from "./kept_content.ts";
 import { freeAfter } from "./memory.ts";
 import type { RedactionCount, Redactor } from "./redaction.ts";
-import { type KeptBytes, type WorkFile, WorkFullError } from "./work_file.ts";
-
-/** What a file of the bundle holds, and how it is kept. */
-export interface KeptContent {
-  /** Size and SHA-256 (lower-case hexadecimal) of the file, as it will be extracted. */
-  readonly sizeBytes: number;
-  readonly sha256: string;
-  /** `plain`: small, as it is. `member`: compressed for the bundle. `packed`: the file itself is a .gz. */
-  readonly form: "plain" | "member" | "packed";
-  readonly body: KeptBytes;
-}
+import { WorkFullError } from "./work_file.ts";
 
 /** An artifact that is safe. */
 export interface StoredArtifact {
@@ -44,11 +35,8 @@ export interface DroppedArtifact {
 }
 
 /** How artifacts are kept. */
-export interface StoreOptions {
-  readonly work: WorkFile;
+export interface StoreOptions extends KeepOptions {
   readonly redactor: Redactor;
-  /** gzip level, 1..9. */
-  readonly level: number;
   /** Longest content of one artifact; the rest is left out and said. */
   readonly maxArtifactBytes: number;
 }
@@ -122,61 +110,6 @@ export class ArtifactStore {
       return path;
     }
   }
-}
-
-/** The bytes of the file in the bundle, as extracted. */
-export function contentBytes(content: KeptContent): AsyncIterable<Uint8Array> {
-  return content.form === "member" ? gunzip(content.body.read()) : content.body.read();
-}
-
-/** What a reader of the file wants to see: unpacked where it is a .gz. */
-export function contentText(content: KeptContent): AsyncIterable<Uint8Array> {
-  return content.form === "plain" ? content.body.read() : gunzip(content.body.read());
-}
-
-/** Keeps bytes that are safe; small ones as they are, others compressed. */
-export async function keepContent(
-  safe: AsyncIterable<Uint8Array>,
-  packed: boolean,
-  { work, level }: Pick<StoreOptions, "work" | "level">,
-): Promise<KeptContent> {
-  const hash = createHash("sha256");
-  let sizeBytes = 0;
-  const keeper = work.keep();
-  const count = (bytes: Uint8Array): void => {
-    hash.update(bytes);
-    sizeBytes += bytes.length;
-  };
-  if (packed) {
-    for await (const bytes of gzip(safe, level)) {
-      count(bytes);
-      keeper.write(bytes);
-    }
-    return { sizeBytes, sha256: hash.digest("hex"), form: "packed", body: keeper.end() };
-  }
-  const chunks = inLargeChunks(counted(safe, count));
-  const first = await chunks.next();
-  if (first.done || first.value.length <= maxPlainBytes) { // a chunk below 64 KiB is the last one
-    if (!first.done) keeper.write(first.value);
-    return { sizeBytes, sha256: hash.digest("hex"), form: "plain", body: keeper.end() };
-  }
-  for await (const bytes of gzip(resumed(first.value, chunks), level)) keeper.write(bytes);
-  return { sizeBytes, sha256: hash.digest("hex"), form: "member", body: keeper.end() };
-}
-
-async function* counted(
-  content: AsyncIterable<Uint8Array>,
-  count: (bytes: Uint8Array) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const bytes of content) {
-    count(bytes);
-    yield bytes;
-  }
-}
-
-async function* resumed(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield first;
-  yield* rest;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -290,5 +223,4 @@ function numbered(path: string, n: number): string {
 
 /** What redaction of a small artifact uses, roughly; of a large one its chunks are counted. */
 const redactionBytes = 128 * 1024;
-const maxPlainBytes = 32 * 1024;
 const abortGraceMs = 400;

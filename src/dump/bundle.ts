@@ -4,8 +4,8 @@
  * So its size is known to the byte before the first byte of it is written.
  */
 import { encodeTarHeader, joinBytes, tarEndBytes, tarPaddingBytes } from "../formats/tar.ts";
-import { type KeptContent, type StoreOptions } from "./artifact_store.ts";
 import { gzip, gzipBytes } from "./gzip_stream.ts";
+import type { KeepOptions, KeptContent } from "./kept_content.ts";
 import type { KeptBytes } from "./work_file.ts";
 
 /** One file of the bundle. */
@@ -27,7 +27,7 @@ export interface PackedBundle {
 export async function packBundle(
   base: string,
   files: readonly BundleFile[],
-  options: Pick<StoreOptions, "work" | "level">,
+  options: KeepOptions,
 ): Promise<PackedBundle> {
   const packer = new Packer(options);
   packer.add(encodeTarHeader({ name: `${base}/`, sizeBytes: 0, mode: 0o700, modified: new Date() }));
@@ -44,12 +44,12 @@ export async function packBundle(
 }
 
 class Packer {
-  readonly #options: Pick<StoreOptions, "work" | "level">;
+  readonly #options: KeepOptions;
   readonly #members: KeptBytes[] = [];
   #small: Uint8Array[] = [];
   #smallBytes = 0;
 
-  constructor(options: Pick<StoreOptions, "work" | "level">) {
+  constructor(options: KeepOptions) {
     this.#options = options;
   }
 
@@ -86,7 +86,7 @@ class Packer {
 }
 
 /** A .gz inside the tar.gz: compressing it again would gain nothing. */
-async function wrapped(content: KeptContent, options: Pick<StoreOptions, "work">): Promise<KeptBytes> {
+async function wrapped(content: KeptContent, options: Pick<KeepOptions, "work">): Promise<KeptBytes> {
   const known = wrappers.get(content);
   if (known !== undefined) return known;
   const keeper = options.work.keep();

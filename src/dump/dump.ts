@@ -26,6 +26,7 @@ import type { Seal } from "./seal.ts";
 import { clearLeaks, safeReport } from "./self_check.ts";
 import { DumpStopped } from "./stopped.ts";
 import type { Timeouts } from "./selection.ts";
+import { releaseProgramPages } from "../system/program_pages.ts";
 import type { WorkFile } from "./work_file.ts";
 
 /** All that a dump needs. */
@@ -77,6 +78,7 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   const storing: StoreOptions = { work, redactor, ...limits[profile] };
   const store = new ArtifactStore(storing);
   progress.total(options.collectors.length);
+  releaseProgramPages(); // of the start
   const others = options.others?.(storing, options.signal) ?? Promise.resolve([]);
   others.catch(() => {}); // awaited below; it must not end the process before that
   const gathered = await gather({ ...gatherOptions(options), store }, options.signal);
@@ -91,6 +93,7 @@ export async function makeDump(options: DumpOptions): Promise<DumpOutcome> {
   await clearLeaks(nodes, storing, () => goOn(options));
   goOn(options);
   progress.phase("looking for causes");
+  releaseProgramPages();
   for (const node of nodes) if (node.failure === undefined) node.findings = await analyse(options.analysers, node);
   goOn(options);
   progress.quiet();

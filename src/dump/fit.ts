@@ -2,14 +2,14 @@
  * Holds the final file to its largest size: logs lose their oldest lines, the largest most; when that is not enough, large
  * files that are no logs are left out. Small files, the report and what they say stay. All of it is reported.
  */
-import type { StoreOptions } from "./artifact_store.ts";
 import type { PackedBundle } from "./bundle.ts";
 import { changeArtifacts, type HeldArtifact, heldArtifacts, isDropped, type NodeEvidence } from "./evidence.ts";
+import type { KeepOptions } from "./kept_content.ts";
 import { exactSize } from "./output.ts";
 import { cutLevel, trimToSize } from "./trim.ts";
 
 /** What is fitted, and into what. */
-export interface FitOptions extends Pick<StoreOptions, "work" | "level"> {
+export interface FitOptions extends KeepOptions {
   readonly nodes: readonly NodeEvidence[];
   readonly maxBytes: number;
   /** Packs what the nodes hold now, with its report. */

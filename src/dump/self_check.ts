@@ -3,15 +3,9 @@
  * Secrets are also learned while a dump is gathered, so that a file which came before may hold one: it is masked there by
  * its value. What still holds something then is not in the bundle, and said to be missing.
  */
-import {
-  contentText,
-  type DroppedArtifact,
-  keepContent,
-  safePath,
-  type StoredArtifact,
-  type StoreOptions,
-} from "./artifact_store.ts";
+import { type DroppedArtifact, safePath, type StoredArtifact, type StoreOptions } from "./artifact_store.ts";
 import { changeArtifacts, type HeldArtifact, heldArtifacts, isDropped, type NodeEvidence } from "./evidence.ts";
+import { contentText, keepContent } from "./kept_content.ts";
 import type { Leak, RedactionCount, Redactor } from "./redaction.ts";
 import type { CollectorReport, DumpReport, Finding, NodeReport } from "./report.ts";
 import { WorkFullError } from "./work_file.ts";

@@ -1,5 +1,5 @@
 /** Cuts logs at their oldest lines, so that a bundle fits into a size; what was cut is said in the log itself. */
-import { contentText, keepContent, type KeptContent, type StoreOptions } from "./artifact_store.ts";
+import { contentText, keepContent, type KeepOptions, type KeptContent } from "./kept_content.ts";
 
 /** A log without its oldest lines. */
 export interface Trimmed {
@@ -29,7 +29,7 @@ export async function trimToSize(
   content: KeptContent,
   maxBytes: number,
   path: string,
-  options: Pick<StoreOptions, "work" | "level">,
+  options: KeepOptions,
 ): Promise<Trimmed> {
   const textBytes = content.form === "packed" ? await countBytes(contentText(content)) : content.sizeBytes;
   let tailBytes = Math.floor(textBytes * Math.min(1, maxBytes / content.body.sizeBytes) * 0.97);
@@ -46,7 +46,7 @@ async function keepTail(
   textBytes: number,
   tailBytes: number,
   path: string,
-  options: Pick<StoreOptions, "work" | "level">,
+  options: KeepOptions,
 ): Promise<Trimmed> {
   const cut = { bytes: Math.max(0, textBytes - tailBytes), lines: 0 };
   const newest = tail(contentText(content), cut, /\.(json|jsonl|ndjson)(\.gz)?$/.test(path));

@@ -7,6 +7,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { failure } from "../pipeline/errors.ts";
+import { freeAfter } from "./memory.ts";
 
 /** Bytes that were kept; they can be read any number of times while the work file is open. */
 export interface KeptBytes {
@@ -95,12 +96,14 @@ export class WorkFile implements Disposable {
     this.#end += Math.ceil(plain.length / 16) * 16; // the next extent begins a new counter: none is used twice
     const cipher = createCipheriv("aes-256-ctr", this.#key, this.#counter(offset));
     this.#store.write(cipher.update(plain), offset);
+    freeAfter(plain.length);
     return { offset, length: plain.length };
   }
 
   async *#read(extents: readonly Extent[]): AsyncGenerator<Uint8Array> {
     for (const { offset, length } of extents) {
       const decipher = createDecipheriv("aes-256-ctr", this.#key, this.#counter(offset));
+      freeAfter(length);
       yield decipher.update(this.#store.read(offset, length));
     }
   }
@@ -120,6 +123,7 @@ interface Extent {
 
 interface BlockStore {
   write(bytes: Uint8Array, offset: number): void;
+  /** Valid until the next call. */
   read(offset: number, length: number): Uint8Array;
   close(): void;
 }
@@ -127,6 +131,7 @@ interface BlockStore {
 class FileStore implements BlockStore {
   readonly #descriptor: number;
   readonly #folder: string;
+  readonly #buffer = new Uint8Array(blockBytes);
 
   constructor(descriptor: number, folder: string) {
     this.#descriptor = descriptor;
@@ -150,7 +155,7 @@ class FileStore implements BlockStore {
   }
 
   read(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+    const bytes = this.#buffer.subarray(0, length);
     for (let done = 0; done < length;) {
       const n = readSync(this.#descriptor, bytes, done, length - done, offset + done);
       if (n === 0) throw new Error(`Cannot read back what was gathered in folder "${this.#folder}": it is shorter`);

@@ -1,7 +1,7 @@
 /** Dumps of several machines: over ssh to a real sshd, and over the routes of the status server. */
 import { deepStrictEqual, match, ok, strictEqual, throws } from "node:assert/strict";
 import { join } from "node:path";
-import { contentBytes } from "../../src/dump/artifact_store.ts";
+import { contentBytes } from "../../src/dump/kept_content.ts";
 import { isDropped, type NodeEvidence } from "../../src/dump/evidence.ts";
 import { readMachine } from "../../src/dump/machine.ts";
 import { parseNodes } from "../../src/dump/nodes/address.ts";

@@ -3,7 +3,8 @@
  * A machine that cannot be reached, hangs or lies costs its own folder and nothing else.
  */
 import { errorText } from "../../pipeline/errors.ts";
-import { ArtifactStore, keepContent, type StoredArtifact, type StoreOptions } from "../artifact_store.ts";
+import { ArtifactStore, type StoredArtifact, type StoreOptions } from "../artifact_store.ts";
+import { keepContent } from "../kept_content.ts";
 import { BundleError } from "../bundle_error.ts";
 import type { Artifact } from "../collector.ts";
 import type { HeldArtifact, HeldCollector, NodeEvidence } from "../evidence.ts";
