@@ -27,6 +27,8 @@ export class Discovery {
   #visited = new Map<string, Listing | undefined>();
   #paths: readonly string[] = [];
   #links = false;
+  /** What was found in `#visited`, once it was asked for. */
+  #fifo: { readonly path: string | undefined } | undefined;
   /** Folders that could not be listed, with the reason; to be said once. */
   readonly unreadable = new Map<string, string>();
 
@@ -47,6 +49,10 @@ export class Discovery {
 
   /** A FIFO in one of the folders that were looked at last; the first. */
   get fifo(): string | undefined {
+    return (this.#fifo ??= { path: this.#findFifo() }).path;
+  }
+
+  #findFifo(): string | undefined {
     for (const [folder, listing] of this.#visited) {
       const odd = listing?.entries.filter(({ isFile, isDirectory, isSymlink }) =>
         !isFile && !isDirectory && !isSymlink
@@ -71,6 +77,7 @@ export class Discovery {
     }
     if (force) this.#listings.clear();
     this.#visited = new Map();
+    this.#fifo = undefined;
     this.#links = false;
     const paths = new Set<string>();
     for (const glob of this.#include) this.#walk("/", glob, 0, paths);

@@ -79,7 +79,7 @@ export interface FileTuning {
   readonly minPollMs: number;
   /** Longest pause for a file that was active of late, and for files that watching does not tell of. */
   readonly maxPollMs: number;
-  /** Longest pause for idle files that watching tells of. */
+  /** Longest pause for idle files that watching tells of; of more than 500, 20 ms for each, up to a minute. */
   readonly idlePollMs: number;
   /** Pause between looks at the folders. */
   readonly sweepMs: number;

@@ -137,7 +137,8 @@ export class Schedule {
     const { minPollMs, idlePollMs, maxPollMs, graceMs } = this.#tuning;
     // While somebody is busy the queue of hints overruns, and those for quiet files are lost with the others.
     const calm = this.#watching() && !file.unhinted && nowMs - this.lastDataMs > calmAfterMs;
-    file.pollMs = Math.min(Math.max(file.pollMs, minPollMs), calm ? idlePollMs : maxPollMs);
+    const idleMs = Math.min(Math.max(idlePollMs, this.#roster.files.size * idleFileMs), longestIdleMs);
+    file.pollMs = Math.min(Math.max(file.pollMs, minPollMs), calm ? idleMs : maxPollMs);
     file.pollAtMs = nowMs + file.pollMs;
     this.#notLaterThan(file, file.outside ? file.grewAtMs + graceMs : Infinity, nowMs);
     this.#notLaterThan(file, this.#isOpenEnded(file) ? file.grewAtMs + this.#joinTimeoutMs! : Infinity, nowMs);
@@ -156,3 +157,6 @@ export class Schedule {
 
 const busyPollMs = 250;
 const calmAfterMs = 2_000;
+/** Of many quiet files, fifty a second are looked at: that is a thousandth of a core. */
+const idleFileMs = 20;
+const longestIdleMs = 60_000;
