@@ -17,6 +17,7 @@ import { startRelpServer } from "../peers/rsyslog.ts";
 import { SigningService } from "../peers/signer.ts";
 import { needs, onlyIf } from "../peers/skip.ts";
 import { type VirtualMachine, vmKinds } from "../peers/vm.ts";
+import { sayMemory } from "./memory.ts";
 import { packedAgent } from "./packed.ts";
 import { startRouter } from "./router.ts";
 import { type Case, Story } from "./story.ts";
@@ -67,6 +68,7 @@ async function runCase(machine: Case, folder: string): Promise<void> {
     await story.cutPowerBehindCutCable();
     if (!machine.isShort) await story.cutPower();
     await story.end();
+    await sayMemory(machine.target, router);
     await dumpOverConsole(machine, router, folder);
   } catch (error) {
     throw new Error(
