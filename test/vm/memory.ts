@@ -6,7 +6,11 @@ import type { VirtualMachine } from "../peers/vm.ts";
 /** Says what `ship` has taken so far, and with `AGENT_VM_MEASURE=1` what it takes for 200,000 lines from a file to nowhere. */
 export async function sayMemory(target: string, router: VirtualMachine): Promise<void> {
   const figures = "grep -E '^(VmHWM|VmRSS|RssAnon|RssFile):'";
-  const idle = await router.console(`${figures} /proc/$(pgrep -f 'main.js ship' | head -n 1)/status`, 30_000);
+  const idle = await router.console(
+    `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline | grep -q 'main.js ship' && ${figures} $p/status; done 2>/dev/null`,
+    60_000,
+    [0, 1],
+  );
   match(idle, /VmHWM:\s+\d+ kB/);
   say(`  ${target}: ship after this course: ${inMiB(idle)}`);
   if (Deno.env.get("AGENT_VM_MEASURE") !== "1") return;
