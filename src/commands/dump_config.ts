@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { AgentConfig } from "../config/config.ts";
 import type { Lookups } from "../config/fill.ts";
 import { parseConfig } from "../config/load.ts";
-import { errorText } from "../pipeline/errors.ts";
+import { ConfigError, errorText } from "../pipeline/errors.ts";
 import { readTextIfThere } from "../system/atomic_file.ts";
 
 /** What is known of the configuration. */
@@ -26,13 +26,17 @@ export function findConfig(asked: string | undefined): FoundConfig {
     if (source === undefined && asked === undefined) return { literals };
     return {
       path,
-      config: parseConfig(source ?? Deno.readTextFileSync(path), path, lookups(path, literals)),
+      config: parseConfig(source ?? missing(path), path, lookups(path, literals)),
       literals,
     };
   } catch (error) {
     if (asked !== undefined) throw error;
     return { path, problem: errorText(error), literals };
   }
+}
+
+function missing(path: string): never {
+  throw new ConfigError([`Cannot read configuration "${path}": there is no such file`]);
 }
 
 function lookups(path: string, literals: string[]): Lookups {

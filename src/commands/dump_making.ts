@@ -13,12 +13,12 @@ import { gatherNodes } from "../dump/nodes/nodes.ts";
 import { openOutput } from "../dump/output.ts";
 import { Progress, type ProgressForm } from "../dump/progress.ts";
 import { headLines } from "../dump/report_text.ts";
-import { endStaleCommands } from "../dump/stale_commands.ts";
+import { endOwnCommands, endStaleCommands } from "../dump/stale_commands.ts";
 import { DumpStopped } from "../dump/stopped.ts";
 import { canDraw } from "../dump/terminal.ts";
 import { readHeadersFile } from "../dump/upload/target.ts";
 import { formatSize } from "../formats/duration.ts";
-import { errorText } from "../pipeline/errors.ts";
+import { errorText, UsageError } from "../pipeline/errors.ts";
 import { writeFileAtomic } from "../system/atomic_file.ts";
 import { openLog } from "../system/log.ts";
 import type { CommandContext } from "./context.ts";
@@ -34,6 +34,7 @@ import { oneOf } from "./options.ts";
 export async function dump(words: DumpWords, context: CommandContext): Promise<number> {
   const found = findConfig(words.config);
   const machine = readMachine(words.root);
+  if (!isFolder(words.root)) throw new UsageError(`--root: "${words.root}" is no folder`);
   const profile = profileOf(words, found.config?.dump);
   const log = openLog("dump");
   if (found.problem !== undefined) {
@@ -46,7 +47,8 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
   const redactor = openDumpRedactor(words, found, machine, (text) => log.warning(text));
   await confirmUnredacted(words);
   const out = toStdout(words);
-  const progress = new Progress(progressForm(words, out), (text) => out ? toStderr(text) : context.print(text));
+  const tell = out ? toStderr : quietly(context.print);
+  const progress = new Progress(progressForm(words, out), tell);
   using _progress = progress;
   try {
     const nodeId = nodeIdOf(redactor.redactText(machine.hostname));
@@ -62,7 +64,7 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
     using work = openWorkFile(need);
     using output = openOutput(path, words.force === true);
     beNice();
-    const stale = machine.live ? endStaleCommands() : 0;
+    const stale = machine.live ? await endStaleCommands() : 0;
     if (stale > 0) log.warning(`ended ${stale} processes that a killed dump had left running`);
     const outcome = await makeDump({
       ...plan,
@@ -87,12 +89,14 @@ export async function dump(words: DumpWords, context: CommandContext): Promise<n
       signal: context.signal,
     });
     if (words.map !== undefined) writeMap(words.map, redactor.mapping());
-    return await finish({ words, outcome, path, sealing, progress, context });
+    return await finish({ words, outcome, path, sealing, progress, tell, signal: context.signal });
   } catch (error) {
     progress.end("FAIL", error instanceof DumpStopped ? "stopped, nothing is left" : errorText(error).split("\n")[0]!);
     if (!(error instanceof DumpStopped)) throw error;
     toStderr("agent: stopped; nothing is left of the dump (--keep-partial would have written what was there)\n");
     return stopCode(context.signal);
+  } finally {
+    if (machine.live) await endOwnCommands();
   }
 }
 
@@ -144,10 +148,11 @@ interface Finish {
   readonly path: string;
   readonly sealing: Sealing;
   readonly progress: Progress;
-  readonly context: CommandContext;
+  tell(text: string): void;
+  readonly signal: AbortSignal;
 }
 
-async function finish({ words, outcome, path, sealing, progress, context }: Finish): Promise<number> {
+async function finish({ words, outcome, path, sealing, progress, tell, signal }: Finish): Promise<number> {
   const { report, sizeBytes } = outcome;
   progress.end(report.complete ? "OK" : "INCOMPLETE", path);
   const lines = [
@@ -159,13 +164,13 @@ async function finish({ words, outcome, path, sealing, progress, context }: Fini
   ];
   const text = lines.join("\n") + "\n";
   const human = progressForm(words, path === "-") !== "lines" && path !== "-";
-  if (human) context.print(text);
+  if (human) tell(text);
   else toStderr(text);
   const notice = sealing.notice();
   if (notice !== undefined) toStderr(notice);
-  if (context.signal.aborted) return stopCode(context.signal);
-  if (path !== "-") await sealing.send(path, context.signal);
-  if (context.signal.aborted) return stopCode(context.signal);
+  if (signal.aborted) return stopCode(signal);
+  if (path !== "-") await sealing.send(path, signal);
+  if (signal.aborted) return stopCode(signal);
   return report.complete ? 0 : 3;
 }
 
@@ -219,10 +224,23 @@ function stopCode(signal: AbortSignal): number {
   return signal.reason === "SIGTERM" ? 143 : 130;
 }
 
-function toStderr(text: string): void {
+const toStderr = quietly((text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)));
+
+/** Where nobody reads it any more, or it goes to the full disk that is the reason for the dump, the dump is made all the same. */
+function quietly(write: (text: string) => void): (text: string) => void {
+  return (text) => {
+    try {
+      write(text);
+    } catch {
+      // The exit code tells.
+    }
+  };
+}
+
+function isFolder(path: string): boolean {
   try {
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
+    return Deno.statSync(path).isDirectory;
   } catch {
-    // Nobody reads it.
+    return false;
   }
 }

@@ -1,8 +1,8 @@
 /** What `agent dump` would run: from words and configuration, before anything is done. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { AgentConfig } from "../config/config.ts";
-import type { Collector } from "../dump/collector.ts";
-import { collectors } from "../dump/collectors/mod.ts";
+import type { Collector, DumpProfile } from "../dump/collector.ts";
+import { type CollectorOptions, collectors } from "../dump/collectors/mod.ts";
 import type { Machine } from "../dump/machine.ts";
 import { PrecacheStore } from "../dump/precache.ts";
 import { withPrecache } from "../dump/precache_fallback.ts";
@@ -35,12 +35,16 @@ export function planDump(words: DumpWords, found: FoundConfig, machine: Machine)
   const maxBytes = maxBytesOf(words, config);
   const since = momentOf("--since", words.since);
   const until = momentOf("--until", words.until);
+  if (since !== undefined && until !== undefined && since > until) {
+    throw new UsageError("--since is later than --until: nothing lies between them");
+  }
+  if (words.output === "") throw new UsageError("--output: it is empty\nTry: a file, a folder, or -");
   if (toStdout(words) && words.upload !== undefined) {
     throw new UsageError("--upload needs a file\nTry: without --output -");
   }
   return {
     all,
-    chosen: chooseCollectors(all, { profile, only: words.only ?? [], skip: words.skip ?? [] }),
+    chosen: chosenOf(words, all, profile),
     deadlineMs: deadlineOf(words, config, profile),
     jobs: jobsOf(words, config),
     timeouts: parseTimeouts(words.timeout ?? [], all),
@@ -50,8 +54,41 @@ export function planDump(words: DumpWords, found: FoundConfig, machine: Machine)
   };
 }
 
+/** What is asked for by options of its own runs in any case, and that there is nothing of it is worth knowing. */
+function chosenOf(words: DumpWords, all: readonly Collector[], profile: DumpProfile): readonly Collector[] {
+  const named = new Set(collectors(askedByWords(words)).filter(({ id }) => isAskedKind(id)).map(({ id }) => id));
+  if (words.kubeconfig !== undefined || words.namespace !== undefined) named.add("kubernetes/cluster");
+  const only = words.only ?? [];
+  const chosen = chooseCollectors(all, {
+    profile,
+    only: only.length === 0 ? [] : [...only, ...named],
+    skip: words.skip ?? [],
+  });
+  return chosen.map((one) => named.has(one.id) ? { ...one, isAsked: true } : one);
+}
+
+function askedByWords(words: DumpWords): Pick<CollectorOptions, "processes" | "include" | "metrics" | "commands"> {
+  return {
+    processes: words.process ?? [],
+    include: (words.include ?? []).map((pattern) => absolute(pattern, words.root)),
+    metrics: words.metrics ?? [],
+    commands: (words.command ?? []).map(askedCommand),
+  };
+}
+
+function isAskedKind(id: string): boolean {
+  return /^(?:process|files|metrics|command)\//.test(id);
+}
+
+/** As a shell would mean it; below another root there is no current folder. */
+function absolute(pattern: string, root: string): string {
+  if (pattern === "") throw new UsageError("--include: it is empty");
+  return pattern.startsWith("/") ? pattern : root === "/" ? resolve(pattern) : `/${pattern}`;
+}
+
 function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machine): readonly Collector[] {
   const wanted = config?.dump;
+  const asked = askedByWords(words);
   const state = (config as AgentConfig | undefined)?.state ?? machine.locate("/var/lib/agent");
   try {
     const table = collectors({
@@ -62,12 +99,12 @@ function tableOf(words: DumpWords, { path, config }: FoundConfig, machine: Machi
         ...(words.namespace === undefined ? {} : { namespaces: words.namespace }),
         ...(words.kubeconfig === undefined ? {} : { kubeconfig: words.kubeconfig }),
       },
-      processes: [...wanted?.processes ?? [], ...words.process ?? []],
-      include: [...wanted?.files ?? [], ...words.include ?? []],
-      metrics: [...wanted?.metrics ?? [], ...words.metrics ?? []],
+      processes: [...wanted?.processes ?? [], ...asked.processes ?? []],
+      include: [...wanted?.files ?? [], ...asked.include ?? []],
+      metrics: [...wanted?.metrics ?? [], ...asked.metrics ?? []],
       commands: [
         ...Object.entries(wanted?.commands ?? {}).map(([name, command]) => ({ name, command: command as [string] })),
-        ...(words.command ?? []).map(askedCommand),
+        ...asked.commands ?? [],
       ],
     });
     if (!machine.live) return table;

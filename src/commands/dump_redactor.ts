@@ -22,6 +22,9 @@ export function openDumpRedactor(
   const identities = readIdentities(machine, machine.live ? (name) => Deno.env.get(name) : undefined);
   for (const problem of identities.problems) warn(`names may be left in the dump: ${problem}`);
   const patterns = [...wanted?.patterns ?? [], ...words.pattern ?? []];
+  for (const [option, texts] of [["--pattern", words.pattern], ["--word", words.word]] as const) {
+    if (texts?.some((text) => text.trim() === "") === true) throw new UsageError(`${option}: it is empty`);
+  }
   try {
     return openRedactor({
       mode: words.redact ? words.secretsOnly === true ? "secretsOnly" : "full" : "none",

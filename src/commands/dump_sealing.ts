@@ -53,6 +53,8 @@ export async function planSealing(words: DumpWords, config: DumpConfig | undefin
     throw new UsageError("--format age: for whom?\nTry: --recipient age1…, -R FILE or --passphrase");
   }
   const upload = uploadWord(words, config, mode, form);
+  if (upload !== undefined) await parseUploadTarget(upload, "dump"); // tells now that it is none
+  if (words.uploadHeaders !== undefined) readHeadersFile(words.uploadHeaders);
   const encrypted = age !== undefined || form !== undefined;
   if (upload !== undefined && !encrypted && words.encrypt) {
     throw new UsageError("it would be uploaded unencrypted\nTry: --recipient age1…, or --no-encrypt if that is meant");

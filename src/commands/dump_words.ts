@@ -163,11 +163,19 @@ export function maxBytesOf(words: DumpWords, config: DumpConfig | undefined): nu
 export function momentOf(option: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined;
   if (/^[\d.]+(ms|s|m|h|d)/.test(text)) return new Date(Date.now() - usage(option, () => parseDurationMs(text)));
-  const date = new Date(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$/.test(text) ? `${text}Z` : text);
-  if (!/^\d{4}-/.test(text) || Number.isNaN(date.getTime())) {
+  const date = new Date(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(text) ? `${text}Z` : text);
+  if (!isDay(text) || Number.isNaN(date.getTime())) {
     throw new UsageError(`${option}: "${text}" is no time\nTry: 2h (ago), or 2026-11-20T20:00:00Z`);
   }
   return date;
+}
+
+/** Whether it begins with a day that there is: `Date` takes the 30th of February for the 2nd of March. */
+function isDay(text: string): boolean {
+  const [, year, month, day] = /^(\d{4})-(\d\d)(?:-(\d\d))?(?!\d)/.exec(text) ?? [];
+  if (year === undefined) return false;
+  return day === undefined ||
+    new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
 }
 
 /** Whether the bundle goes to stdout, and nothing else may. */

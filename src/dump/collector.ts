@@ -69,6 +69,8 @@ export interface DumpContext {
   /** Only evidence from then on, where it has times. */
   readonly since?: Date;
   readonly until?: Date;
+  /** The user named this collector: see {@linkcode Collector.isAsked}. */
+  readonly isAsked?: boolean;
   /** Starts a command; never throws. */
   run(command: CommandSpec): RunningCommand;
   /** Says what could not be had. */

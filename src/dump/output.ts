@@ -37,7 +37,8 @@ class FileOutput implements Output {
   constructor(path: string, force: boolean) {
     this.path = path;
     this.#force = force;
-    this.#partial = `${path}.${crypto.randomUUID().slice(0, 8)}.partial`;
+    const name = `.agent-dump-${basename(path).slice(0, 60)}.${crypto.randomUUID().slice(0, 8)}.partial`;
+    this.#partial = join(dirname(path), name);
     try {
       this.#file = Deno.openSync(this.#partial, { write: true, createNew: true, mode: 0o600 });
       Deno.chmodSync(this.#partial, 0o600);
@@ -152,7 +153,7 @@ export function exactSize(bytes: number): string {
 function removeStale(folder: string): void {
   try {
     for (const { name, isFile } of Deno.readDirSync(folder)) {
-      if (!isFile || !/^agent-dump-.*\.[0-9a-f]{8}\.partial$/.test(basename(name))) continue;
+      if (!isFile || !/^\.agent-dump-.*\.[0-9a-f]{8}\.partial$/.test(name)) continue;
       const path = join(folder, name);
       using file = Deno.openSync(path, { write: true });
       if (file.tryLockSync(true)) Deno.removeSync(path);

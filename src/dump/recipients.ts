@@ -29,7 +29,8 @@ export function readRecipientsFile(path: string): readonly string[] {
   try {
     text = Deno.readTextFileSync(path);
   } catch (error) {
-    throw failure("read", `recipients "${path}"`, error, "a file with one age1… recipient per line");
+    const { message } = failure("read", `recipients "${path}"`, error, "a file with one age1… recipient per line");
+    throw new UsageError(message, { cause: error });
   }
   const words = text.split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
   if (words.length === 0) throw new UsageError(`recipients "${path}": it names nobody`);

@@ -152,6 +152,7 @@ class CollectorRun {
       machine,
       profile,
       signal,
+      isAsked: this.#collector.isAsked === true,
       timeoutMs: Math.min(this.#timeoutMs, this.#wholeEndMs - performance.now()),
       ...(since === undefined ? {} : { since }),
       ...(until === undefined ? {} : { until }),

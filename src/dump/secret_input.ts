@@ -36,6 +36,7 @@ export function readSecretFile(path: string): Uint8Array {
     if (size > maxSecretBytes) throw new Error(`it has more than ${maxSecretBytes} bytes`);
     return Deno.readFileSync(path);
   } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new UsageError(`there is no file "${path}"`);
     throw failure("use secret file", `"${path}"`, error, `chmod 600 ${path}, as the user who runs this`);
   }
 }

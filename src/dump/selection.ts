@@ -22,6 +22,7 @@ export function chooseCollectors(collectors: readonly Collector[], choice: Choic
       : choice.only.some((word) => matches(word, id));
     return wanted && !choice.skip.some((word) => matches(word, id));
   });
+  if (chosen.length === 0) throw new UsageError("--only and --skip leave no collector\nTry: agent dump --list");
   // What is asked for by its whole name is no extra, and that there is nothing for it is worth knowing.
   return chosen.map((one) => choice.only.includes(one.id) ? { ...one, optional: false, isAsked: true } : one);
 }

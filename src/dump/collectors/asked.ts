@@ -35,6 +35,7 @@ export function commandCollector(asked: AskedCommand): Collector {
 
 /** A page of metrics. @param url http or https; what stands before an `@` in it is used and never shown */
 export function metricsCollector(url: string): Collector {
+  if (!/^https?:/.test(url) || !URL.canParse(url)) throw new Error(`metrics: "${url}" is no http or https URL`);
   const shown = new URL(url);
   shown.username = "";
   shown.password = "";

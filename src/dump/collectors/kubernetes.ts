@@ -106,12 +106,13 @@ class Cluster {
     if (this.#context.profile === "complete") yield this.#artifact(["describe", "nodes"], "kube/nodes-described.txt");
   }
 
-  /** Undefined where no cluster answers; that is an error only where there is known to be one: kubectl alone is a tool. */
+  /** Undefined where no cluster answers; that is an error only where one is known or asked for: kubectl alone is a tool. */
   async #version(): Promise<string | undefined> {
     const to = "kube/kubectl_version.yaml";
     const { machine } = this.#context;
     const home = Deno.env.get("HOME");
-    const isKnown = machine.kinds.has("kubernetes") || this.#kubectl.environment.KUBECONFIG !== undefined ||
+    const isKnown = this.#context.isAsked === true || machine.kinds.has("kubernetes") ||
+      this.#kubectl.environment.KUBECONFIG !== undefined ||
       (home !== undefined && await isFile(`${home}/.kube/config`));
     if (isKnown) return await this.#text(["version", "--output", "yaml"], to, 10_000);
     const command = this.#command(["version", "--output", "yaml"], to, "text", 10_000);

@@ -34,10 +34,17 @@ export async function readK3sOuter(
     else {
       const bytes = await joined(content);
       if (member === "meta.enc") sealedSecrets = bytes;
-      else hmac = /^hmac-sha256=([0-9a-f]{64})$/m.exec(new TextDecoder().decode(bytes))?.[1];
+      else hmac = parseHmac(new TextDecoder().decode(bytes));
     }
   }
   return base !== undefined && hasLogs ? { base, sealedSecrets, hmac } : undefined;
+}
+
+/** One that cannot be read is damage: to pass it over would make a changed bundle one that nothing proves. */
+function parseHmac(text: string): string {
+  const hmac = /^hmac-sha256=([0-9a-f]{64})\n$/.exec(text)?.[1];
+  if (hmac === undefined) throw new BundleError("damaged", "the proof of its integrity (.hmac) was changed");
+  return hmac;
 }
 
 /** The secrets: of the environment, or by the private key. @throws {BundleError} when there is no key, or a wrong one */
