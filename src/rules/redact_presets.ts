@@ -2,6 +2,11 @@
  * Ready-made redactions: what secrets, hardware addresses and network addresses look like in logs. A group in a pattern
  * is what is hidden; without one it is the whole match.
  */
+import { commandSecrets } from "./redact_commands.ts";
+import { deviceSecrets } from "./redact_devices.ts";
+import { isMixed, notationSecrets } from "./redact_notations.ts";
+import { tokenSecrets } from "./redact_tokens.ts";
+import { secretName } from "./secret_name.ts";
 import type { RedactPreset } from "./spec.ts";
 
 /** Looks at what a pattern found: false leaves it as it is. */
@@ -17,11 +22,7 @@ export interface PresetPattern {
   readonly accept?: Accept;
 }
 
-/** Names whose values are secret, as the end of a longer name: `DB_PASSWORD`, `aws_secret_access_key`. */
-export const secretName =
-  "(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credentials?|psk|pre-?shared-?key|community|api[_-]?key" +
-  "|access[_-]?key(?:[_-]?id)?|wep[_-]?key|[_-]pass|secret[_-]?key[_-]?base" +
-  "|(?:client|secret|private|encryption|signing|account|shared-?access|session|auth|master|storage)[ _-]?(?:key|secret|token)(?:[_-]?data)?)[0-9]?";
+export { secretName };
 /**
  * A quoted value (also within a quoted text, where quotes are escaped), or a word, without the brackets that close behind
  * it.
@@ -39,7 +40,7 @@ const secrets: readonly PresetPattern[] = [
   {
     name: "option",
     regex: String
-      .raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}[[:space:]]+(?:"([^"]+)|'([^']+)|([^-[:space:]"'][^[:space:]]*))`,
+      .raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}["',]*[[:space:]]+(?:a[0-9]+=)?(?:"([^"]+)|'([^']+)|([^-[:space:]"'][^[:space:]]*))`,
   },
   {
     name: "authorization",
@@ -47,6 +48,11 @@ const secrets: readonly PresetPattern[] = [
       .raw`(?i)authorization${quotes}[[:space:]]*[:=][[:space:]]*${quotes}(?:[a-z]+[[:space:]]+)?([^[:space:]"'\\,;]+)`,
   },
   { name: "bearer", regex: String.raw`(?i)\b(?:bearer|basic)[[:space:]]+([A-Za-z0-9+/_.~-]{16,}=*)` },
+  {
+    name: "bearer",
+    regex: String.raw`(?i)\bbasic[[:space:]]+auth[a-z]*[[:space:]:=]+([A-Za-z0-9+/]{16,}=*)`,
+    accept: isMixed,
+  },
   {
     name: "cookie",
     regex: String.raw`(?i)\b(?:set-)?cookie${quotes}[[:space:]]*[:=][[:space:]]*${quotes}([^"'\\]+)`,
@@ -69,78 +75,25 @@ const secrets: readonly PresetPattern[] = [
   {
     name: "url-key",
     regex: String
-      .raw`(?i)[?&](?:sig|key|code|auth|x-amz-(?:signature|credential)|x-goog-(?:signature|credential))=([^&[:space:]"'\\]+)`,
+      .raw`(?i)[?&](?:sig|key|code|auth|jwt|x-amz-(?:signature|credential)|x-goog-(?:signature|credential))=([^&[:space:]"'\\]+)`,
   },
-  { name: "aws-key", regex: String.raw`\b(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b` },
-  {
-    name: "forge-token",
-    regex: String
-      .raw`\b(?:gh[oprsu]_[0-9A-Za-z]{20}|github_pat_[0-9A-Za-z_]{22}|gl(?:pat|ptt|dt|rt|cbt)-[\w-]{20}|npm_[0-9A-Za-z]{30}|pypi-[\w-]{30}|dop_v1_[0-9a-f]{20})[\w-]*`,
-  },
-  { name: "chat-token", regex: String.raw`\b(?:xox[abeoprs]-[\w-]{10}|xapp-[\w-]{10}|[0-9]{8,10}:AA[\w-]{30})[\w-]*` },
-  { name: "chat-token", regex: String.raw`hooks\.slack\.com/services/([A-Za-z0-9/]+)` },
-  {
-    name: "cloud-token",
-    regex: String
-      .raw`\b(?:AIza[\w-]{30}|ya29\.[\w-]{20}|GOCSPX-[\w-]{20}|[sr]k_(?:live|test)_[0-9A-Za-z]{10}|whsec_[A-Za-z0-9]{10}|SG\.[\w-]{16}\.|hv[sb]\.[\w-]{20}|sk-[\w-]{20})[\w-]*`,
-  },
-  { name: "ceph-key", regex: String.raw`\bAQ[A-Za-z0-9+/]{36}==` },
-  { name: "age-key", regex: String.raw`\bAGE-(?:SECRET-KEY|PLUGIN)-[0-9A-Z-]+` },
-  { name: "minisign-key", regex: String.raw`\bRWRTY0Iy[A-Za-z0-9+/=]{50,}` },
-  { name: "k3s-token", regex: String.raw`\bK10[0-9a-f]{64}::[^[:space:]"']+` },
-  { name: "k3s-token", regex: String.raw`\b(?:server|node|agent):([0-9a-f]{32})\b` },
-  { name: "kubeadm-token", regex: String.raw`\b[a-z0-9]{6}\.[a-z0-9]{16}\b`, accept: isKubeadmToken },
   {
     name: "password-hash",
     regex: String.raw`\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|sha1|argon2\w*)\$[A-Za-z0-9./$,=+-]{8,}`,
   },
   { name: "password-hash", regex: String.raw`\{(?:S?SHA(?:256|512)?|S?MD5|CRYPT)\}([A-Za-z0-9+/=]{16,})` },
   {
-    name: "snmp",
-    regex: String
-      .raw`(?i)\b(?:r[ow]community6?|snmp-server community|com2sec6?[[:space:]].*)[[:space:]]+["']?([^[:space:]"']+)`,
-  },
-  {
-    name: "snmp",
-    regex: String
-      .raw`(?i)\bcreateUser[[:space:]]+(?:-e[[:space:]]+\w+[[:space:]]+)?[^[:space:]]+[[:space:]]+(?:MD5|SHA[-0-9]*)[[:space:]]+(.*)`,
-  },
-  {
-    name: "device-password",
-    regex: String.raw`(?i)\b(?:password|secret|key-string|key)[[:space:]]+[0-9][[:space:]]+([^[:space:]]+)`,
-  },
-  {
-    name: "device-password", // OpenWrt's UCI, in its two notations
-    regex: String
-      .raw`(?i)(?:\boption[[:space:]]+\w*(?:key|${secretName})[[:space:]]+|\.key[0-9]?=)["']?([^"'[:space:]]+)`,
-  },
-  {
-    name: "netrc",
-    regex: String.raw`(?i)\blogin[[:space:]]+[^[:space:]]+[[:space:]]+password[[:space:]]+([^[:space:]]+)`,
-  },
-  { name: "netrc", regex: String.raw`(?i)^[[:space:]]*password[[:space:]]+([^[:space:]:=]+)[[:space:]]*$` },
-  {
-    name: "pgpass",
-    regex: String
-      .raw`^[^:[:space:]]+:(?:\*|5432|5433|6432):[^:[:space:]]+:[^:[:space:]]+:([^[:space:]]+)$`,
-  },
-  {
     name: "registry-auth",
     regex: String
       .raw`"_?auth"[[:space:]]*:[[:space:]]*"([A-Za-z0-9+/=]{8,})"|\b_auth[[:space:]]*=[[:space:]]*([^[:space:]]+)`,
   },
-  { name: "command-password", regex: String.raw`\bmysql[a-z]*\b.*[[:space:]]-p([^[:space:]]+)` },
-  {
-    name: "command-password",
-    regex: String
-      .raw`\bcurl\b.*[[:space:]](?:-u|--user)[[:space:]=]*["']?[^:[:space:]"']+:([^[:space:]"']+)`,
-  },
-  {
-    name: "command-password",
-    regex: String.raw`\b(?:sshpass[[:space:]]+-p|redis-cli\b.*[[:space:]]-a)[[:space:]]*([^[:space:]]+)`,
-  },
-  { name: "command-password", regex: String.raw`-pass(?:in|out)?[[:space:]]+pass:([^[:space:]]+)` },
-  { name: "assignment", regex: String.raw`\b[Pp](?:ass|ASS)=([^[:space:]"'&;,]+)` },
+  { name: "assignment", regex: String.raw`\b[Pp](?:ass|ASS|w|W)=([^[:space:]"'&;,]+)` },
+  { name: "assignment", regex: String.raw`\b[A-Z0-9_]*(?:PASS|PW)=([^[:space:]"'&;,]+)`, accept: isNoBypass },
+  { name: "assignment", regex: String.raw`^[[:space:]]*["']?pass["']?:[[:space:]]+["']?([^[:space:]"']+)["']?$` },
+  ...tokenSecrets,
+  ...deviceSecrets,
+  ...commandSecrets,
+  ...notationSecrets,
 ];
 
 const mac: readonly PresetPattern[] = [
@@ -166,16 +119,25 @@ export const presetPatterns: Readonly<Record<RedactPreset, readonly PresetPatter
 
 /** Not what merely says that there is a value or none, and not the bracket that opens a structure. */
 function isValue(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start <= 7 && noValue.test(decoder.decode(bytes.subarray(start, end)))) return false;
+  if (end - start <= 9 && noValue.test(decoder.decode(bytes.subarray(start, end)))) return false;
+  if (bytes[start] === slash && isWorkingFolder(bytes, start, end)) return false;
   if (bytes[start] !== 91 && bytes[start] !== 123) return true;
   let before = start - 1;
   while (bytes[before] === 32) before--;
   return bytes[before] !== colon;
 }
 
-/** Random characters have a digit among them; two words of six and sixteen letters have not. */
-function isKubeadmToken(bytes: Uint8Array, start: number, end: number): boolean {
-  return bytes.subarray(start + 7, end).some(isDigit) && bytes.subarray(start + 7, end).some((byte) => !isDigit(byte));
+/** `PWD=/root/work`, as every shell has it. */
+function isWorkingFolder(bytes: Uint8Array, start: number, end: number): boolean {
+  const before = decoder.decode(bytes.subarray(Math.max(0, start - 12), start));
+  return /(?:^|[^A-Za-z0-9_])(?:OLD)?PWD=["']?$/.test(before) &&
+    /^\/[\w.-]*(?:\/|$)/.test(decoder.decode(bytes.subarray(start, end)));
+}
+
+/** `BYPASS=1` and `COMPASS=north` are no passwords. */
+function isNoBypass(bytes: Uint8Array, start: number, end: number): boolean {
+  return isValue(bytes, start, end) &&
+    !/(?:BY|COM|SUR|TRES)PASS=$/.test(decoder.decode(bytes.subarray(Math.max(0, start - 12), start)));
 }
 
 /**
@@ -232,7 +194,9 @@ function isDigit(byte: number): boolean {
 }
 
 const decoder = new TextDecoder();
-const noValue = /^(?:true|false|null|nil|none|yes|no|~|files|compat|systemd)$/i;
+const noValue =
+  /^(?:true|false|null|nil|none|yes|no|not|must|~|files|compat|systemd|expired|invalid|missing|required|incorrect|wrong|denied|unset|empty)$/i;
 const dash = 45;
+const slash = 47;
 const dot = 46;
 const colon = 58;

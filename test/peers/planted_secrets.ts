@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { ArtifactKind } from "../../src/dump/collector.ts";
+import { oddPlaces } from "./planted_oddly.ts";
 import { type Identities, noIdentities } from "../../src/dump/redaction/identities.ts";
 
 /** One secret. */
@@ -40,6 +41,7 @@ export function plantSecrets(seed = 1): Corpus {
     ...configurations(plant),
     ...kubernetes(plant),
     ...commands(plant),
+    ...oddPlaces(plant),
     identityFile(),
     harmless(),
   ];
@@ -388,6 +390,11 @@ const identities: Identities = {
   macs: ["52:54:00:ab:cd:ef"],
 };
 const kept = [
+  "PWD=/root/work and password: incorrect, token expired, secret: missing, BYPASS=1",
+  'MountVolume.SetUp failed: secret "db-credentials" not found; ssh_key=none PASS: TestDump',
+  "cache_key=9fceb02d0ae598e95dc970b74767f19372d6df8c commit 9fceb02d0ae598e95dc970b74767f19372d6df8c",
+  "type=PROCTITLE msg=audit(1764530000.1:4): proctitle=2F7573722F62696E2F6C73002D6C61",
+  "docker run -p 8080:80 web; ssh -p 2222 host; ls -p /tmp; grep -w word file",
   "6f1e1c0a-8e53-4d67-9d3e-1f2a3b4c5d6e",
   "libfoo 1.2.3.4-5ubuntu1 amd64 and bar-1.2.3.4.tar.gz, v5.4.3.2",
   "2026-11-20T23:48:15.123456Z 23:48:15 1763682495",

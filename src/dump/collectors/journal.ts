@@ -8,6 +8,7 @@ import {
   noteMissingProgram,
   textOfCommand,
 } from "./define.ts";
+import { readableFields } from "./journal_json.ts";
 import { namesIn } from "./files.ts";
 
 /** The journal. @param units names of units to take in any case; patterns of systemd are fine */
@@ -68,7 +69,8 @@ function journalArtifact(context: DumpContext, select: readonly string[], to: st
     timeoutMs: 30_000,
     fineCodes: [1], // no entries
   };
-  return commandArtifact(context, command);
+  const artifact = commandArtifact(context, command);
+  return output === "json" ? { ...artifact, content: readableFields(artifact.content) } : artifact;
 }
 
 /** The asked ones, the failed ones, and as many others as the profile has room for. */

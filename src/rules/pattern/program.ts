@@ -73,10 +73,14 @@ class Compiler {
   readonly #ys: number[] = [0];
   readonly #sets: ByteSet[] = [];
   readonly #setIndex = new Map<string, number>();
+  /** Index by the object: a repetition comes as the same one again and again. */
+  readonly #seen = new Map<ByteSet, number>();
   #usesWords = false;
   #inGroup = false;
+  #maxSteps = maxSteps;
 
   compile(trees: readonly Node[]): Program {
+    if (trees.length > 1) this.#maxSteps = maxStepsOfMany;
     const starts = trees.map((tree, i) => this.#emit(tree, this.#add(op.match, i, 0)));
     const start = starts.reduceRight((rest, start) => this.#add(op.split, start, rest));
     return { ops: this.#ops, xs: this.#xs, ys: this.#ys, sets: this.#sets, start, usesWords: this.#usesWords };
@@ -138,16 +142,18 @@ class Compiler {
   }
 
   #set(set: ByteSet): number {
+    const seen = this.#seen.get(set);
+    if (seen !== undefined) return seen;
     const key = set.join("");
-    const known = this.#setIndex.get(key);
-    if (known !== undefined) return known;
-    this.#setIndex.set(key, this.#sets.length);
-    return this.#sets.push(set) - 1;
+    const index = this.#setIndex.get(key) ?? this.#sets.push(set) - 1;
+    this.#setIndex.set(key, index);
+    this.#seen.set(set, index);
+    return index;
   }
 
   #add(code: number, x: number, y: number): number {
-    if (this.#ops.length > maxSteps) {
-      throw new Error(`the pattern is too large: more than ${maxSteps} steps; use smaller repetitions`);
+    if (this.#ops.length > this.#maxSteps) {
+      throw new Error(`the pattern is too large: more than ${this.#maxSteps} steps; use smaller repetitions`);
     }
     this.#xs.push(x);
     this.#ys.push(y);
@@ -156,3 +162,5 @@ class Compiler {
 }
 
 const maxSteps = 5_000;
+/** Of all patterns of one automaton. */
+const maxStepsOfMany = 16_000;

@@ -222,10 +222,7 @@ class Parser {
   #bytes(bytes: Iterable<number>): Node {
     const nodes: Node[] = [];
     for (const byte of bytes) {
-      const set = new Uint8Array(256);
-      set[byte] = 1;
-      if (this.#ignoreCase) foldCase(set);
-      nodes.push({ kind: "bytes", set });
+      nodes.push({ kind: "bytes", set: singleByte(byte, this.#ignoreCase) });
     }
     return nodes.length === 1 ? nodes[0]! : { kind: "sequence", nodes };
   }
@@ -276,6 +273,16 @@ function complement(set: ByteSet): ByteSet {
   return set.map((member) => 1 - member);
 }
 
+/** The set of one byte; the same object each time, because programs are mostly made of these. */
+function singleByte(byte: number, ignoreCase: boolean): ByteSet {
+  const known = singles[ignoreCase ? byte + 256 : byte];
+  if (known !== undefined) return known;
+  const set = new Uint8Array(256);
+  set[byte] = 1;
+  if (ignoreCase) foldCase(set);
+  return singles[ignoreCase ? byte + 256 : byte] = set;
+}
+
 function foldCase(set: ByteSet): void {
   for (let lower = 97; lower <= 122; lower++) set[lower] = set[lower - 32] = set[lower]! | set[lower - 32]!;
 }
@@ -298,6 +305,7 @@ const posixClasses: Readonly<Record<string, RegExp>> = {
   word: /[A-Za-z0-9_]/,
 };
 const posixNames = Object.keys(posixClasses).map((name) => `[:${name}:]`);
+const singles: (ByteSet | undefined)[] = [];
 const encoder = new TextEncoder();
 const maxLength = 16_384;
 const maxDepth = 100;
