@@ -22,6 +22,8 @@ export function oddPlaces(p: OddPlanter): readonly PlantedFile[] {
     log("system/history.log", commands(p)),
     { path: "network/devices.txt", kind: "text", text: `${devices(p).join("\n")}\n` },
     { path: "audit/audit.log", kind: "log", text: `${audit(p).join("\n")}\n` },
+    { path: "logs/escaped.json", kind: "json", text: escapedJson(p) },
+    { path: "system/continued.yaml", kind: "yaml", text: continuedYaml(p) },
     {
       path: "logs/carriage-returns.log",
       kind: "log",
@@ -137,4 +139,27 @@ function audit(p: OddPlanter): readonly string[] {
     record("PROCTITLE", `proctitle=${hidden("app\0--password\0")}`),
     record("TTY", `tty pid=1 uid=0 data=${hidden("")}`),
   ];
+}
+
+function escapedJson(p: OddPlanter): string {
+  return `{"\\u0070assword":"${p.make("escaped-name", 14)}",
+ "kind":"\\u0053ecret","d\\u0061ta":{"x.txt":"${p.make("escaped-kind", 20)}"},
+ "after":"1"}\n`;
+}
+
+function continuedYaml(p: OddPlanter): string {
+  const word = (): string => p.make("yaml-continued", 14);
+  return `password:
+  ${word()}
+multi_password: ${word()}
+  ${word()}
+dq_secret: "${word()}
+  ${word()}
+  ${word()}"
+tokens:
+  api_token:
+    - ${word()}
+list: [{name: API_TOKEN, value: ${word()}}]
+after: 1
+`;
 }

@@ -5,7 +5,7 @@
  */
 import { secretName } from "../../rules/redact_presets.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
-import { endOfString, isKey, looksEncoded } from "./json_text.ts";
+import { endOfString, isKey, looksEncoded, unescaped } from "./json_text.ts";
 import type { SecretLearner } from "./learned_secrets.ts";
 import type { Tally } from "./tally.ts";
 
@@ -154,7 +154,7 @@ export class JsonSecrets {
     if (top === undefined || !top.isObject) return;
     const isWanted = top.expectsKey || top.key === "kind" || top.key === "type" || top.key === "name";
     if (!isWanted) return;
-    const text = latin1.decode(this.#text.bytes.subarray(0, Math.min(this.#text.length, maxKey)));
+    const text = unescaped(latin1.decode(this.#text.bytes.subarray(0, Math.min(this.#text.length, maxKey))));
     if (top.expectsKey) {
       top.key = text;
       top.expectsKey = false;

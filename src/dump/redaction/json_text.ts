@@ -32,3 +32,10 @@ const quote = 34;
 const backslash = 92;
 const colon = 58;
 const decoder = new TextDecoder();
+
+/** The text that a string means: `\\u0053ecret` is `Secret` (RFC 8259 section 7). */
+export function unescaped(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replaceAll(/\\u([0-9a-fA-F]{4})/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
+    .replaceAll(/\\(["\\/])/g, "$1");
+}

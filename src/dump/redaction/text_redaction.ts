@@ -14,6 +14,7 @@ import type { NameScan } from "./name_scan.ts";
 import { bodyRun, PemState } from "./pem_state.ts";
 import type { Find, FindOptions, SecretRules } from "./secret_rules.ts";
 import type { Tally } from "./tally.ts";
+import { yamlLines } from "./yaml_continuation.ts";
 import { YamlSecrets } from "./yaml_secrets.ts";
 
 /** What is the same for all texts of a dump. */
@@ -67,7 +68,10 @@ export class TextRedaction implements LineTaker {
     this.#lookFor = { toEnd: form.yaml, embedded: !form.json };
     const { learner } = rules;
     if (form.json) this.#json = new JsonSecrets((bytes) => this.#lines.push(bytes), tally, learner);
-    else this.#yaml = new YamlSecrets((...line) => this.#pemLine(...line), tally, learner);
+    else {
+      const lines = yamlLines(form.yaml, (...line) => this.#pemLine(...line), tally, learner);
+      this.#yaml = new YamlSecrets(lines, tally, learner);
+    }
   }
 
   /** Takes the next bytes. */
