@@ -37,6 +37,7 @@ function banner(report: DumpReport, findings: readonly Finding[]): string {
   const chips = [
     chip(count("critical"), "critical", "critical"),
     chip(count("warning"), "warning", count("warning") === 1 ? "warning" : "warnings"),
+    chip(count("info"), "info", count("info") === 1 ? "note" : "notes"),
     chip(lacking, "lacking", "missing"),
   ].join("");
   const unredacted = report.redacted

@@ -25,6 +25,7 @@ pre { font: 13px/1.45 ui-monospace, monospace; background: var(--soft); padding:
 .chip { padding: .2rem .7rem; border-radius: 4px; text-decoration: none; font-weight: 600; }
 .good { background: var(--green-soft); color: var(--green); }
 .bad, .chip.critical, .alarm { background: var(--red-soft); color: var(--red); }
+.chip.info { background: var(--soft); color: var(--text); }
 .chip.warning, .chip.lacking { background: var(--amber-soft); color: var(--amber); }
 .short { margin: .8rem 0 0; padding-left: 1.4rem; }
 .short a { text-decoration: none; }

@@ -36,7 +36,7 @@ Deno.test("analysers find nothing on a machine that is well", async () => {
   );
 });
 
-Deno.test("analysers find full disks, bytes and inodes, with the line that shows it", async () => {
+Deno.test("analysers find full disks, bytes and inodes, with their figures", async () => {
   const line = "/dev/vda ext4 1000000 990000 10000 99 1000 10 1 rw /var";
   const found = await findingsIn({
     "system/disk.txt": `${diskHeader}${line}\n/dev/vdb ext4 1000000 1 999999 1 1000 950 95 rw /srv\n` +
@@ -48,8 +48,7 @@ Deno.test("analysers find full disks, bytes and inodes, with the line that shows
     "read-only warning",
   ]);
   deepStrictEqual(found[0]!.evidence, [
-    "990000 KiB used, 10000 KiB available, 10 of 1000 inodes used (ext4 on /dev/vda)",
-    line,
+    "966.8MiB used, 9.8MiB available, 10 of 1000 inodes used (ext4 on /dev/vda)",
   ]);
   strictEqual(found[0]!.artifact, "system/disk.txt");
   match(found[0]!.title, /\/var is 99 % full/);
@@ -100,11 +99,12 @@ Deno.test("certificatesAnalyser() finds what is over, soon over, and too early",
     } subject="CN=x" issuer="CN=y"\n`;
   const text = line("over.crt", now - 90 * day, now - day) + line("soon.crt", now - 85 * day, now + 5 * day) +
     line("early.crt", now + day, now + 90 * day) + line("fine.crt", now - day, now + 365 * day) +
-    line("short-lived.crt", now - day / 24, now + day / 24);
+    line("short-lived.crt", now - day / 24, now + day / 24) + line("three-days.crt", now - day / 24, now + 3 * day);
   const found = await certificatesAnalyser(() => now).analyse(() => Promise.resolve(text), []);
   deepStrictEqual(found.map(({ id, title }) => `${id} ${title}`), [
     "certificate-expired Expired: /etc/over.crt",
     "certificate-expiring Soon to expire: /etc/soon.crt",
+    "certificate-short Holds for less than a week: /etc/three-days.crt",
     "certificate-early Not yet valid: /etc/early.crt",
   ]);
 });
@@ -214,6 +214,9 @@ Deno.test("analysers see the signs of trouble in logs, each line once", async ()
   ) deepStrictEqual(await idsIn({ "kernel/dmesg.log": `${prefix}${line}\n` }), ["logs-dropped warning"], line);
   const loop = `${prefix}systemd[1]: app.service: Scheduled restart job, restart counter is at 5.\n`;
   deepStrictEqual(await idsIn({ "logs/var/log/messages.1": loop.repeat(2) }), []);
+  deepStrictEqual(await idsIn({ "logs/var/log/messages": loop.replace("at 5", "at 14") }), [
+    "restart-loop-log critical",
+  ]);
   const titleOf = async (...lines: readonly string[]): Promise<string> =>
     (await findingsIn({ "logs/var/log/messages": lines.map((line) => `${prefix}${line}\n`).join("") }))[0]!.title;
   const restarts = ["a@1", "b", "c", "d", "a@1"].map((unit) =>

@@ -19,6 +19,11 @@ export function certificatesAnalyser(nowMs: () => number = Date.now): Analyser {
     const soon = all.filter(({ fromMs, untilMs }) =>
       untilMs >= now && untilMs - now < Math.min(14 * 86_400_000, (untilMs - fromMs) / 10)
     );
+    // Those of a day or two are renewed by whatever made them.
+    const days = all.filter((one) =>
+      one.untilMs >= now && one.untilMs - now < 7 * 86_400_000 && !soon.includes(one) &&
+      one.untilMs - one.fromMs > 2 * 86_400_000
+    );
     const early = all.filter(({ fromMs }) => fromMs > now);
     const about = (list: typeof all): string => list.length === 1 ? list[0]!.file : `${list.length} certificates`;
     const evidence = (list: typeof all): string[] => list.map(({ line }) => line);
@@ -38,6 +43,14 @@ export function certificatesAnalyser(nowMs: () => number = Date.now): Analyser {
         evidence: evidence(soon),
         artifact: path,
         advice: "It should have been renewed by now: look why its renewal does not run.",
+      })]),
+      ...(days.length === 0 ? [] : [finding({
+        id: "certificate-short",
+        severity: "info",
+        title: `Holds for less than a week: ${about(days)}`,
+        evidence: evidence(days),
+        artifact: path,
+        advice: "It was made for a short time; see that something renews it.",
       })]),
       ...(early.length === 0 ? [] : [finding({
         id: "certificate-early",

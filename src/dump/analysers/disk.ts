@@ -1,5 +1,6 @@
 /** Full disks, of bytes or of inodes, and disks that became read-only. */
 import type { Analyser } from "../report.ts";
+import { formatSize } from "../../formats/duration.ts";
 import { analyserOf, finding, parseTable } from "./finding.ts";
 
 const path = "system/disk.txt";
@@ -40,14 +41,17 @@ function fullness(
       severity: percent >= 97 ? "critical" : "warning",
       title: `${row.cell("mount")} ${state}${about.what === "room" ? "" : ` (${about.what})`}`,
       evidence: [
-        `${row.cell("used")} KiB used, ${row.cell("available")} KiB available, ` +
+        `${sizeOf(row.cell("used"))} used, ${sizeOf(row.cell("available"))} available, ` +
         `${row.cell("iused")} of ${row.cell("inodes")} inodes used (${row.cell("type")} on ${row.cell("filesystem")})`,
-        row.line,
       ],
       artifact: path,
       advice: about.advice,
     });
   });
+}
+
+function sizeOf(kib: string): string {
+  return formatSize(1_024 * Number(kib));
 }
 
 /** Kinds that are made to be written and are not. */

@@ -12,6 +12,8 @@ interface Sign {
   readonly pattern: RegExp;
   /** How often it must be seen; default 1. */
   readonly atLeast?: number;
+  /** A line that is enough alone. */
+  readonly enough?: RegExp;
   /** `N` is how often; `WHO` whom the lines name, by a group of `who`, or `nobody`. */
   readonly title: string;
   readonly who?: RegExp;
@@ -76,6 +78,7 @@ const signs: readonly Sign[] = [
     pattern:
       /Scheduled restart job, restart counter is at|Start request repeated too quickly|Back-off restarting failed container|CrashLoopBackOff|is in a crash loop|respawning too fast/,
     atLeast: 3,
+    enough: /restart counter is at \d\d/, // it has counted itself
     title: "Started again and again: WHO (N lines)",
     who:
       /([\w@.\\-]{1,60}\.service): (?:Scheduled|Start request)|failed container[= "]+([\w.-]{1,60})|([\w.-]{1,60}) is in a crash loop|(?:id )"?([\w.-]{1,60})"? respawning/i,
@@ -155,6 +158,7 @@ interface Seen {
   readonly last: string[];
   readonly who: Set<string>;
   artifact: string;
+  isEnough: boolean;
 }
 
 /** All signs in one pass. */
@@ -168,7 +172,7 @@ export const logSignsAnalyser: Analyser = {
     }
     return signs.flatMap((sign) => {
       const one = seen.get(sign);
-      return one === undefined || one.times < (sign.atLeast ?? 1) ? [] : [findingOf(sign, one)];
+      return one === undefined || (one.times < (sign.atLeast ?? 1) && !one.isEnough) ? [] : [findingOf(sign, one)];
     });
   },
 };
@@ -197,9 +201,10 @@ function note(line: string, path: string, seen: Map<Sign, Seen>): void {
   if (!anySign.test(line)) return;
   const sign = signs.find(({ pattern }) => pattern.test(line));
   if (sign === undefined) return;
-  const one = seen.get(sign) ?? { times: 0, first: [], last: [], who: new Set(), artifact: path };
+  const one = seen.get(sign) ?? { times: 0, first: [], last: [], who: new Set(), artifact: path, isEnough: false };
   seen.set(sign, one);
   one.times++;
+  if (sign.enough?.test(line) === true) one.isEnough = true;
   const who = one.who.size > maxNamed ? undefined : sign.who?.exec(line)?.slice(1).find((name) => name !== undefined);
   if (who !== undefined) one.who.add(who);
   if (one.first.length < 5) one.first.push(line);
