@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { AgentConfig } from "../config/config.ts";
 import type { Lookups } from "../config/fill.ts";
 import { parseConfig } from "../config/load.ts";
+import { readSecretFile } from "../dump/secret_input.ts";
 import { ConfigError, errorText } from "../pipeline/errors.ts";
 import { readTextIfThere } from "../system/atomic_file.ts";
 
@@ -13,7 +14,7 @@ export interface FoundConfig {
   readonly config?: AgentConfig;
   /** Why it cannot be used. */
   readonly problem?: string;
-  /** Values that came from `${env:…}` and `${file:…}`: likely secrets, never to be seen in a dump. */
+  /** Values of `${env:…}` and `${file:…}`, and what the files of secrets hold: never to be seen in a dump. */
   readonly literals: readonly string[];
 }
 
@@ -24,14 +25,32 @@ export function findConfig(asked: string | undefined): FoundConfig {
   try {
     const source = readTextIfThere(path);
     if (source === undefined && asked === undefined) return { literals };
-    return {
-      path,
-      config: parseConfig(source ?? missing(path), path, lookups(path, literals)),
-      literals,
-    };
+    const config = parseConfig(source ?? missing(path), path, lookups(path, literals));
+    for (const file of secretFiles(config)) literals.push(...secretsIn(resolve(dirname(path), file)));
+    return { path, config, literals };
   } catch (error) {
     if (asked !== undefined) throw error;
     return { path, problem: errorText(error), literals };
+  }
+}
+
+/** Paths below keys such as `challengeFile`, at any depth. */
+function secretFiles(config: unknown): readonly string[] {
+  if (typeof config !== "object" || config === null) return [];
+  return Object.entries(config).flatMap(([key, value]) =>
+    typeof value === "string" ? (secretFile.test(key) ? [value] : []) : secretFiles(value)
+  );
+}
+
+/** A secret is a line alone, or one of lines without blanks; what else such a file says is no secret. */
+function secretsIn(path: string): readonly string[] {
+  try {
+    const lines = new TextDecoder("utf-8", { fatal: true }).decode(readSecretFile(path)).trim().split(/\r?\n/);
+    return lines.filter((line) =>
+      line.length >= 8 && !line.startsWith("-----") && (lines.length === 1 || !/\s/.test(line))
+    );
+  } catch {
+    return []; // the one who uses it says what is wrong with it
   }
 }
 
@@ -51,4 +70,5 @@ function lookups(path: string, literals: string[]): Lookups {
   };
 }
 
+const secretFile = /^(?:challenge|token|secret|sharedKey|password|creds|nkey)File$/;
 const usualPath = "/etc/agent/agent.yaml";
