@@ -43,20 +43,28 @@ async function fetchDump(
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const common = { ...(tls === undefined ? {} : { tls }), stallMs: 30_000, signal };
-  const body = new TextEncoder().encode(JSON.stringify({
-    profile: wish.profile,
-    deadlineMs: Math.round(wish.deadlineMs),
-    encrypt: false,
-    ...(wish.since === undefined ? {} : { since: wish.since.toISOString() }),
-    ...(wish.until === undefined ? {} : { until: wish.until.toISOString() }),
-  }));
-  const begun = await exchange({
-    ...common,
-    method: "POST",
-    url: new URL("api/dump", base),
-    headers: { ...headers, "Content-Type": "application/json" },
-    body: { sizeBytes: body.length, content: ReadableStream.from([body]) },
-  });
+  const begin = (encrypt: { encrypt?: false }): Promise<HttpAnswer> => {
+    const body = new TextEncoder().encode(JSON.stringify({
+      profile: wish.profile,
+      deadlineMs: Math.round(wish.deadlineMs),
+      ...encrypt,
+      ...(wish.since === undefined ? {} : { since: wish.since.toISOString() }),
+      ...(wish.until === undefined ? {} : { until: wish.until.toISOString() }),
+    }));
+    return exchange({
+      ...common,
+      method: "POST",
+      url: new URL("api/dump", base),
+      headers: { ...headers, "Content-Type": "application/json" },
+      body: { sizeBytes: body.length, content: ReadableStream.from([body]) },
+    });
+  };
+  let begun = await begin({ encrypt: false });
+  if (begun.status === 403) {
+    // Without a token it leaves nothing open that it would encrypt; where it has no recipients, it encrypts nothing.
+    begun.cancel();
+    begun = await begin({});
+  }
   const id = await idOf(begun);
   for (;;) {
     const answer = await exchange({
