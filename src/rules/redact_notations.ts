@@ -51,8 +51,14 @@ export const notationSecrets: readonly PresetPattern[] = [
       .raw`\b[A-Za-z0-9_]*(?:KEY|KEK|Key|key|kek)["']?[[:space:]]*=[[:space:]]*["']?([A-Za-z0-9+/_-]{24}[A-Za-z0-9+/_-]*=*)`,
     accept: isKeyMaterial,
   },
-  { name: "kubernetes-secret", regex: String.raw`\bkind:${space}["']?Secret["']?,.*ata:${space}\{([^}]+)` },
-  { name: "kubernetes-secret", regex: String.raw`ata:${space}\{([^}]+)\}.*\bkind:${space}["']?Secret\b` },
+  {
+    name: "kubernetes-secret",
+    regex: String.raw`\bkind:${space}["']?Secret["']?,.*ata:${space}\{[^:}]*:${space}([^}]+)`,
+  },
+  {
+    name: "kubernetes-secret",
+    regex: String.raw`ata:${space}\{[^:}]*:${space}([^}]+)\}.*\bkind:${space}["']?Secret\b`,
+  },
   { name: "putty-key", regex: String.raw`Private-MAC:${space}([[:xdigit:]]+)` },
   { name: "audit", regex: String.raw`\ba0="mysql[a-z]*".*[[:space:]]a[0-9]+="-p([^"]+)` },
   {

@@ -112,7 +112,7 @@ export class SecretRules {
         const certain = !complete && i === spans.length - 2;
         if (isMask(bytes, from, spans[i + 1]!)) continue;
         if (!certain && rule.accept?.(bytes, from, spans[i + 1]!, start, end) === false) continue;
-        const within = isJson && rule.name !== "assignment" ? endOfQuoted(bytes, from, spans[i + 1]!) : spans[i + 1]!;
+        const within = isJson && !overQuotes.has(rule.name) ? endOfQuoted(bytes, from, spans[i + 1]!) : spans[i + 1]!;
         const stop = stretched(rule.name, bytes, start, from, within, end, toEnd);
         if (stop <= from) continue;
         finds.push({ start: from, end: stop, rule: rule.name, mask: rule.replacement ?? hidden(bytes, from) });
@@ -254,6 +254,8 @@ function isStop(byte: number): boolean {
   return byte === 44 || byte === 59 || byte === 38 || isQuote(byte) || byte === backslash;
 }
 
+/** Their patterns know about quotes. */
+const overQuotes: ReadonlySet<string> = new Set(["assignment", "kubernetes-secret"]);
 const backslash = 92;
 const anySecret = String.raw`"kind\\*"[[:space:]]*:[[:space:]]*\\*"Secret`;
 /** What {@linkcode PemState.enter} looks for. */
