@@ -28,6 +28,8 @@ export { secretName };
  * it.
  */
 const value = String.raw`(?:\\+"([^"\\]*)|"((?:[^"\\]|\\.)*)|'([^']*)|([^[:space:],;&"'\\]*[^][:space:],;&"'\\)}]))`;
+/** A byte of a word of a command line; a quote that closes what the line stands in (`["sh", "-c", "x -p y"]`) is none. */
+const inWord = String.raw`(?:[^[:space:]"']|["'][^][:space:],}])`;
 /** What may stand around a word in any of the notations. */
 const quotes = String.raw`\\*["']?`;
 
@@ -40,7 +42,7 @@ const secrets: readonly PresetPattern[] = [
   {
     name: "option",
     regex: String
-      .raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}["',]*[[:space:]]+(?:a[0-9]+=)?(?:"([^"]+)|'([^']+)|([^-[:space:]"'][^[:space:]]*))`,
+      .raw`(?i)(?:^|[[:space:]"'=])--?[a-z-]*${secretName}["',]*[[:space:]]+(?:a[0-9]+=)?(?:"([^"]+)|'([^']+)|([^-[:space:]"']${inWord}*))`,
   },
   {
     name: "authorization",

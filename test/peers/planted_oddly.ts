@@ -159,6 +159,10 @@ dq_secret: "${word()}
 tokens:
   api_token:
     - ${word()}
+args:
+  - --db-password
+  - ${word()}
+command: ["sh", "-c", "exec app --password ${word()}"]
 list: [{name: API_TOKEN, value: ${word()}}]
 after: 1
 `;

@@ -15,13 +15,21 @@ export function yamlLines(isYaml: boolean, next: EmitLine, tally: Tally, learner
   return (...line) => continued.push(...line);
 }
 
+interface OpenValue {
+  readonly column: number;
+  readonly quote: string;
+  /** It is the next item of a list: `- --password` and below it `- x`. */
+  readonly isItem?: boolean;
+  hasValue: boolean;
+}
+
 /** One text of YAML, line by line. */
 class YamlContinuation {
   readonly #emit: EmitLine;
   readonly #tally: Tally;
   readonly #learner: SecretLearner;
   /** The value that may go on: column of its key, and the quote that ends it. */
-  #open: { readonly column: number; readonly quote: string; hasValue: boolean } | undefined;
+  #open: OpenValue | undefined;
 
   constructor(emit: EmitLine, tally: Tally, learner: SecretLearner) {
     this.#emit = emit;
@@ -42,9 +50,10 @@ class YamlContinuation {
   }
 
   #goesOn(text: string, indent: number): boolean {
-    const { column, quote } = this.#open!;
-    if (quote !== "") return true;
-    return indent > column && !/^\s*#/.test(text) && !keyLine.test(text);
+    const { column, quote, isItem } = this.#open!;
+    if (isItem) return indent === column && /^\s*-\s+[^-\s]/.test(text);
+    if (indent <= column) return false;
+    return quote !== "" || (!/^\s*#/.test(text) && !keyLine.test(text));
   }
 
   /** The first line of a value becomes the mask; what follows is left out, up to the quote that ends it. */
@@ -53,6 +62,7 @@ class YamlContinuation {
     this.#tally.add("assignment");
     this.#learner.learnPlaced(bytes.subarray(start, end));
     const lead = /^\s*(?:-\s+)*/.exec(text)![0];
+    if (open.isItem) this.#open = undefined;
     const closes = open.quote !== "" && text.trimEnd().endsWith(open.quote);
     if (closes) this.#open = undefined;
     const shown = closes ? open.quote : open.hasValue && !lead.includes("-") ? undefined : "[redacted]";
@@ -64,7 +74,8 @@ class YamlContinuation {
 }
 
 /** What a line leaves open: `password:`, `password: two`, `password: "two`. */
-function openedBy(text: string): { column: number; quote: string; hasValue: boolean } | undefined {
+function openedBy(text: string): OpenValue | undefined {
+  if (secretOption.test(text)) return { column: text.search(/\S/), quote: "", isItem: true, hasValue: false };
   const [, lead, , key, rest] = keyLine.exec(text) ?? [];
   if (key === undefined || !secretWord.test(key) || !inYaml.test(text.trimStart())) return undefined;
   const value = rest!.trim().replace(/^(?:[&!]\S*\s*)+/, "");
@@ -75,6 +86,7 @@ function openedBy(text: string): { column: number; quote: string; hasValue: bool
 }
 
 const secretWord = new RegExp(`${secretName}$`, "i");
+const secretOption = new RegExp(`^\\s*-\\s+["']?--?[\\w-]*${secretName}["']?\\s*$`, "i");
 const latin1 = new TextDecoder("latin1");
 const encoder = new TextEncoder();
 const maxLooked = 4_096;
