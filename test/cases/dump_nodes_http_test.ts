@@ -17,11 +17,11 @@ Deno.test({
       const recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"; // of age's own documentation
       Deno.writeTextFileSync(
         join(place.folder, "sealed.yaml"),
-        `dump: {recipients: [${recipient}]}\nsources: {m: {type: stdin}}\nsinks: {s: {type: stdout}}\n`,
+        `dump: {recipients: [${recipient}]}\nstate: ${place.folder}/state\nsources: {m: {type: stdin}}\nsinks: {s: {type: stdout}}\n`,
       );
       Deno.writeTextFileSync(
         join(place.folder, "open.yaml"),
-        "sources: {m: {type: stdin}}\nsinks: {s: {type: stdout}}\n",
+        `state: ${place.folder}/state\nsources: {m: {type: stdin}}\nsinks: {s: {type: stdout}}\n`,
       );
       await using open = await serve(place, "open.yaml");
       await using sealed = await serve(place, "sealed.yaml");
