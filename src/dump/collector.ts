@@ -71,6 +71,8 @@ export interface DumpContext {
   readonly until?: Date;
   /** The user named this collector: see {@linkcode Collector.isAsked}. */
   readonly isAsked?: boolean;
+  /** Nothing is redacted: what a collector masks by itself stays as it is. */
+  readonly unredacted?: boolean;
   /** Starts a command; never throws. */
   run(command: CommandSpec): RunningCommand;
   /** Says what could not be had. */

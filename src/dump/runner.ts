@@ -19,6 +19,8 @@ export interface GatherOptions {
   readonly until?: Date;
   readonly redactor: Redactor;
   readonly store: ArtifactStore;
+  /** False: `--no-redact`. Default true. */
+  readonly redacted?: boolean;
   /** For all of it, milliseconds from now. */
   readonly deadlineMs: number;
   /** Collectors at a time, ≥ 1. */
@@ -153,6 +155,7 @@ class CollectorRun {
       profile,
       signal,
       isAsked: this.#collector.isAsked === true,
+      unredacted: this.#options.redacted === false,
       timeoutMs: Math.min(this.#timeoutMs, this.#wholeEndMs - performance.now()),
       ...(since === undefined ? {} : { since }),
       ...(until === undefined ? {} : { until }),

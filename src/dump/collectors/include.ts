@@ -1,6 +1,7 @@
 /** Files by pattern (`--include GLOB`), and databases of SQLite among them as SQL, so that they can be read and redacted. */
 import { type Glob, matchesGlob, parseGlobs } from "../../formats/glob.ts";
 import { errorText } from "../../pipeline/errors.ts";
+import { secretName } from "../../rules/secret_name.ts";
 import type { Artifact, Collector, DumpContext, DumpProfile } from "../collector.ts";
 import { collector, noteMissingProgram } from "./define.ts";
 import { FileError, inspect, namesIn, noteFailure, readChunks, type RegularFile } from "./files.ts";
@@ -38,6 +39,7 @@ export function includeCollector(pattern: string): Collector {
   });
 }
 
+const secretWord = new RegExp(`${secretName}$`, "i");
 const mostFiles = 5_000;
 const fileBytes: Readonly<Record<DumpProfile, number>> = {
   speed: 4 * 2 ** 20,
@@ -146,7 +148,7 @@ async function* sqlOf(context: DumpContext, file: RegularFile, name: string): As
         for (const row of rows.iterate()) {
           context.signal.throwIfAborted();
           if (count++ === most) yield encoder.encode(`-- more than ${most} rows\n`);
-          else yield encoder.encode(`INSERT INTO ${quoted} VALUES(${Object.values(row).map(sqlValue).join(",")});\n`);
+          else yield encoder.encode(`INSERT INTO ${quoted} VALUES(${valuesOf(context, row).join(",")});\n`);
         }
       }
     } finally {
@@ -157,6 +159,17 @@ async function* sqlOf(context: DumpContext, file: RegularFile, name: string): As
     const text = `Cannot read database "${name}": ${errorText(error)}`;
     context.note({ about: `files${name}.sql`, state: "error", text });
   }
+}
+
+/** Behind a name of its column, or beside a name in its row, a value is secret; in SQL the redactor could not see that. */
+function valuesOf({ unredacted }: DumpContext, row: Readonly<Record<string, unknown>>): readonly string[] {
+  const cells = Object.entries(row);
+  const isNamed = cells.some(([, value]) => typeof value === "string" && value.length < 80 && secretWord.test(value));
+  return cells.map(([column, value]) => {
+    const isSecret = secretWord.test(column) || (isNamed && /^(?:value|val|v|data|content)$/i.test(column));
+    const mayShow = unredacted === true || value === null || typeof value === "boolean" || value === "";
+    return isSecret && !mayShow ? "'[redacted]'" : sqlValue(value);
+  });
 }
 
 function sqlValue(value: unknown): string {
