@@ -29,8 +29,19 @@ export function oddPlaces(p: OddPlanter): readonly PlantedFile[] {
       kind: "log",
       text: `a\rpassword=${p.make("cr", 14)}\rtoken: ${p.make("cr", 20)}\rb\n`,
     },
+    { path: "system/key.ppk", kind: "text", text: puttyKey(p) },
     { path: "logs/bom.log", kind: "log", text: `\ufeffpassword=${p.make("bom", 14)}\n` },
   ];
+}
+
+function puttyKey(p: OddPlanter): string {
+  return `PuTTY-User-Key-File-3: ssh-ed25519
+Public-Lines: 1
+${"A".repeat(64)}
+Private-Lines: 1
+${p.make("putty", 48)}
+Private-MAC: ${p.make("putty", 64, "0123456789abcdef")}
+`;
 }
 
 function notations(p: OddPlanter): readonly string[] {

@@ -33,6 +33,7 @@ export class PemState {
   enter(bytes: Uint8Array, start: number, end: number): void {
     const text = latin1(bytes, start, end);
     const at = Math.max(text.lastIndexOf("-----BEGIN"), text.lastIndexOf("---- BEGIN"));
+    if (/^Private-Lines: \d/.test(text)) return this.#enterPutty();
     if (at < 0) {
       if (this.#public && (text.includes("-----END") || !/[A-Za-z0-9+/=]{4}/.test(text))) this.#public = false;
       return;
@@ -45,6 +46,12 @@ export class PemState {
     const head = text.slice(0, at);
     const cut = Math.max(head.lastIndexOf(" "), head.lastIndexOf("\t")) + 1;
     this.#inside = { words: wordCount(head.slice(0, cut)), prefix: encode(head.slice(cut)), lines: 0 };
+  }
+
+  /** PuTTY's own form has no words of BEGIN and END: the key ends with the line `Private-MAC:`. */
+  #enterPutty(): void {
+    this.#public = false;
+    this.#inside = { words: 0, prefix: new Uint8Array(), lines: 0 };
   }
 
   /** What of the line inside a key is to be masked; undefined when the key is over and the line is none of it. */

@@ -259,8 +259,8 @@ const overQuotes: ReadonlySet<string> = new Set(["assignment", "kubernetes-secre
 const backslash = 92;
 const anySecret = String.raw`"kind\\*"[[:space:]]*:[[:space:]]*\\*"Secret`;
 /** What {@linkcode PemState.enter} looks for. */
-const anyBegin = "----[- ]BEGIN";
+const anyBegin = "----[- ]BEGIN|^Private-Lines: [0-9]";
 /** What {@linkcode embeddedSecret} looks for begins so. */
 const anyKind = String.raw`"kind\\*"`;
-const anyPem = "----[- ]BEGIN ";
+const anyPem = "----[- ]BEGIN |^Private-Lines: [0-9]";
 const encoder = new TextEncoder();
