@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { formatSize } from "../formats/duration.ts";
 import type { Machine } from "../dump/machine.ts";
 import { exactSize, freeBytesOf } from "../dump/output.ts";
+import { RemoteMounts } from "../dump/remote_mounts.ts";
 import { WorkFile } from "../dump/work_file.ts";
 
 /** What the room is for. */
@@ -31,7 +32,9 @@ export function openWorkFile(need: SpaceNeed): WorkFile {
     return WorkFile.inFolder(asked);
   }
   const folders = ["/var/tmp", "/tmp", "/dev/shm", "/run", ...(outputFolder === undefined ? [] : [outputFolder])];
+  const remote = RemoteMounts.read();
   for (const folder of folders) {
+    if (remote.has(folder)) continue; // a dead server would hold us up before the first deadline
     const shared = outputFolder !== undefined && deviceOf(folder) === deviceOf(outputFolder);
     if ((freeBytesOf(folder) ?? 0) < need.workBytes + (shared ? outputBytes : 0)) continue;
     try {
@@ -61,13 +64,14 @@ function demand(folder: string, neededBytes: number, what: string, { maxBytes }:
 /** Sizes in a tree of logs; what it cannot see in a moment it leaves out. */
 function logBytes(root: string, limitBytes: number): number {
   const endMs = performance.now() + maxWalkMs;
-  const folders = [root];
+  const remote = RemoteMounts.read();
+  const folders = remote.has(root) ? [] : [root];
   let sum = 0;
   for (let folder = folders.pop(); folder !== undefined && performance.now() < endMs; folder = folders.pop()) {
     try {
       for (const { name, isDirectory, isFile } of Deno.readDirSync(folder)) {
         const path = join(folder, name);
-        if (isDirectory) folders.push(path);
+        if (isDirectory) { if (!remote.has(path)) folders.push(path); }
         else if (isFile) {
           const { size, blocks } = Deno.lstatSync(path);
           const real = Math.min(size, (blocks ?? Infinity) * 512, limitBytes); // a sparse file is what it has
