@@ -50,10 +50,31 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
   });
 }
 
+/**
+ * The same, for a few seconds only: what a dead server holds back shall not take the time of what others would give.
+ * @throws FileError when they are over
+ */
+export async function answered<T>(work: Promise<T>, path: string, signal: AbortSignal): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), answerMs);
+  try {
+    return await abortable(work, AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!late.signal.aborted) throw error;
+    const text = `Cannot read "${path}": no answer within ${
+      answerMs / 1_000
+    } s\nTry: look at the server of its file system`;
+    throw new FileError("timeout", text);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Looks at a path, links followed. @throws FileError for what is missing, forbidden or no regular file */
 export async function inspect(path: string, signal: AbortSignal): Promise<RegularFile> {
   try {
-    const info = await abortable(stat(path), signal);
+    const info = await answered(stat(path), path, signal);
     if (!info.isFile()) {
       throw new FileError("error", `Cannot read "${path}": it is ${kindOf(info)}, not a file`);
     }
@@ -116,7 +137,7 @@ export async function namesIn(context: DumpContext, path: string, maxNames = 20_
   try {
     const entries = Deno.readDir(context.machine.locate(path))[Symbol.asyncIterator]();
     for (;;) {
-      const next = await abortable(entries.next(), context.signal);
+      const next = await answered(entries.next(), path, context.signal);
       if (next.done === true || names.push(next.value.name) >= maxNames) break;
     }
   } catch (error) {
@@ -191,3 +212,4 @@ function kindOf(info: {
 const rootOnlyFolders: ReadonlySet<string> = new Set(["/var/log/private", "/sys/fs/pstore", "/var/lib/systemd/pstore"]);
 const decoder = new TextDecoder();
 const chunkBytes = 256 * 1024;
+const answerMs = 5_000;

@@ -4,7 +4,7 @@
  */
 import { lstat, realpath } from "node:fs/promises";
 import type { DumpContext } from "../collector.ts";
-import { abortable, FileError, inspect, namesIn, noteFailure, type RegularFile } from "./files.ts";
+import { abortable, answered, FileError, inspect, namesIn, noteFailure, type RegularFile } from "./files.ts";
 
 /** A file that looks like a log. */
 export interface LogFile extends RegularFile {
@@ -53,8 +53,10 @@ class Search {
   async lookAtUsual(folder: string): Promise<void> {
     const { machine, signal } = this.#context;
     for (const name of usualNames) {
-      const isThere = await abortable(lstat(machine.locate(`${folder}/${name}`)), signal).then(() => true, () => false);
+      const path = machine.locate(`${folder}/${name}`);
+      const isThere = await answered(lstat(path), path, signal).then(() => true, isLate);
       signal.throwIfAborted();
+      if (isThere === "late") return; // it is said when the folder is visited
       if (isThere) await this.#look(`${folder}/${name}`, 0);
     }
   }
@@ -84,7 +86,7 @@ class Search {
     if (this.#leaveOut.includes(name)) return false;
     const plain = machine.live ? name : machine.root.replace(/\/+$/, "") + name;
     try {
-      const info = await abortable(lstat(plain), signal);
+      const info = await answered(lstat(plain), name, signal);
       if (info.isDirectory()) {
         if (depth > 0) return true;
         this.passed.push(`${name}: too deep`);
@@ -93,8 +95,9 @@ class Search {
       else this.passed.push(`${name}: not a file`);
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof FileError) || error.state === "denied") noteFailure(this.#context, name, error);
-      else this.passed.push(`${name}: ${error.message}`);
+      if (!(error instanceof FileError) || error.state === "denied" || error.state === "timeout") {
+        noteFailure(this.#context, name, error);
+      } else this.passed.push(`${name}: ${error.message}`);
     }
     return false;
   }
@@ -119,6 +122,10 @@ class Search {
     this.#seen.add(file.identity);
     this.files.push({ ...file, name });
   }
+}
+
+function isLate(error: unknown): "late" | false {
+  return error instanceof FileError && error.state === "timeout" ? "late" : false;
 }
 
 const logPlaces = [
