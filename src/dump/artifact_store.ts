@@ -9,6 +9,7 @@ import { gunzip } from "./gzip_stream.ts";
 import { keepContent, type KeepOptions, type KeptContent } from "./kept_content.ts";
 import { freeAfter } from "./memory.ts";
 import type { RedactionCount, Redactor } from "./redaction.ts";
+import { RedactionError } from "./redaction/content.ts";
 import { WorkFullError } from "./work_file.ts";
 
 /** An artifact that is safe. */
@@ -82,9 +83,10 @@ export class ArtifactStore {
       };
     } catch (error) {
       if (error instanceof WorkFullError) throw error;
-      // The message of a redactor may hold what it stumbled over: its class is all that is told.
+      // Any other message may hold what the redactor stumbled over: its class is all that is told.
       const kind = error instanceof Error ? error.name : "error";
-      return { ...about, bytesIn: source.bytesIn, dropped: `it could not be redacted (${kind})` };
+      const reason = error instanceof RedactionError ? `: ${error.message}` : ` (${kind})`;
+      return { ...about, bytesIn: source.bytesIn, dropped: `it could not be redacted${reason}` };
     }
   }
 

@@ -2,7 +2,7 @@
 import type { ArtifactKind } from "../collector.ts";
 import { gunzip, gzip } from "../gzip_stream.ts";
 
-/** Something that cannot be made safe. The artifact must be dropped. */
+/** Something that cannot be made safe. The artifact must be dropped. Its message says why, in words of this file alone. */
 export class RedactionError extends Error {
   override readonly name = "RedactionError";
 }
