@@ -88,6 +88,77 @@ filesCase("finds what was missed when the content that was read last is compress
   await second.stop();
 });
 
+/** Reads what is at `path`, and sees it removed, so that nothing is left of it; resolves to where that ended. */
+async function readAndRemoved(folder: string, base: ReaderOptions, path: string): Promise<Position | undefined> {
+  append(path, lines(numbered(0, 10)));
+  const first = new Reader(folder, base);
+  await first.until(() => first.records.length >= 10);
+  Deno.removeSync(path);
+  await first.event("removed");
+  await pauseMs(50); // another modification time
+  return await first.stop();
+}
+
+for (const present of [false, true]) {
+  const where = present ? "another is there" : "the path is empty again";
+  filesCase(`finds what came to a path whose files were all read and removed, when ${where}`, async (folder, base) => {
+    const path = join(folder, "a.log");
+    append(`${path}.5`, lines(["older than we are"]));
+    await pauseMs(50); // another modification time
+    const from = await readAndRemoved(folder, base, path);
+    append(path, lines(numbered(10, 20)));
+    Deno.renameSync(path, `${path}.1`);
+    if (present) append(path, lines(numbered(20, 30)));
+    const second = new Reader(folder, { ...base, from });
+    await second.expectSet(numbered(10, present ? 30 : 20));
+    await second.stop();
+    const third = new Reader(folder, { ...base, from: second.position });
+    await third.expect([]);
+    await third.stop();
+  });
+}
+
+filesCase("leaves a copy as old as what was read and removed where it is", async (folder, base) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 10)));
+  const first = new Reader(folder, base);
+  await first.expect(numbered(0, 10));
+  Deno.removeSync(path);
+  await first.event("removed");
+  const from = await first.stop();
+  const { writtenMs } = from![`gone:${path}`] as { writtenMs: number };
+  append(`${path}.1`, lines(numbered(0, 10)));
+  Deno.utimeSync(`${path}.1`, new Date(writtenMs), new Date(writtenMs));
+  const second = new Reader(folder, { ...base, from });
+  append(join(folder, "b.log"), lines(["other"]));
+  await second.expect(["other"]);
+  await second.stop();
+});
+
+filesCase("keeps nothing of a path whose folder is gone with it", async (folder, base) => {
+  const pod = join(folder, "pod");
+  Deno.mkdirSync(pod);
+  append(join(pod, "0.log"), lines(numbered(0, 10)));
+  const reader = new Reader(folder, { ...base, include: [join(folder, "*/*.log")] });
+  await reader.expect(numbered(0, 10));
+  Deno.removeSync(pod, { recursive: true });
+  await reader.event("removed");
+  await pauseMs(50);
+  assert.deepEqual(await reader.stop(), {});
+});
+
+filesCase("starts with damaged notes of paths whose files are gone", async (folder, base) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 10)));
+  const broken = [null, 7, "x", [], {}, { writtenMs: "x" }, { writtenMs: -1 }, { writtenMs: 1.5 }, {
+    writtenMs: 1e300,
+  }];
+  const from = Object.fromEntries(broken.map((value, i) => [`gone:${i === 0 ? path : `${path}${i}.log`}`, value]));
+  const reader = new Reader(folder, { ...base, from });
+  await reader.expect(numbered(0, 10));
+  await reader.stop();
+});
+
 /** Whether a value of a position is about a content, not only about an inode that was found. */
 function isDecided(value: Position[string] | undefined): boolean {
   return value !== undefined && !JSON.stringify(value).includes('"length":0');

@@ -68,6 +68,11 @@ export class Discovery {
     return matchesGlob(this.#exclude, path);
   }
 
+  /** Whether the patterns find `path` when a file is there. */
+  finds(path: string): boolean {
+    return matchesGlob(this.#include, path) && !this.isExcluded(path);
+  }
+
   /** All regular files that match, in order of path; undefined when nothing can have changed since the last call. */
   scan(force: boolean): readonly FoundPath[] | undefined {
     if (

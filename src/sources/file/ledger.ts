@@ -1,9 +1,12 @@
 /** What the roster and its decisions share: who is followed, where, what was known before, and what is to be saved. */
+import { dirname } from "node:path";
 import type { Position, PositionValue } from "../../pipeline/checkpoint.ts";
+import { statIfThere } from "./discovery.ts";
 import { decodeMark, encodeMark, type FileMark } from "./identity.ts";
 import type { MissedContents } from "./missed.ts";
 import type { FileEvent, FileSourceOptions } from "./options.ts";
 import type { TailedFile } from "./tailed_file.ts";
+import { isTombstoneKey, Tombstones } from "./tombstones.ts";
 
 /** The files of one iteration and their positions. */
 export class Ledger {
@@ -12,16 +15,25 @@ export class Ledger {
   readonly known = new Map<string, FileMark>();
   /** Those among them that are gone, as far as anybody can tell: their inodes may be used again. */
   readonly gone = new Set<string>();
+  /** What was read last from paths whose files are gone. */
+  readonly tombstones: Tombstones;
   readonly #byPath = new Map<string, TailedFile>();
   readonly #report: FileSourceOptions["report"];
   readonly #missed: MissedContents;
   #changes: Record<string, PositionValue> = {};
 
-  constructor(from: Position | undefined, missed: MissedContents, report: FileSourceOptions["report"]) {
+  constructor(
+    from: Position | undefined,
+    missed: MissedContents,
+    report: FileSourceOptions["report"],
+    isWatched: (path: string) => boolean,
+    nowMs: number,
+  ) {
     this.#missed = missed;
     this.#report = report;
+    this.tombstones = new Tombstones(from, nowMs, isWatched, (key, value) => this.change(key, value));
     for (const [key, value] of Object.entries(from ?? {})) {
-      const mark = decodeMark(value);
+      const mark = isTombstoneKey(key) ? undefined : decodeMark(value);
       if (mark !== undefined) this.known.set(key, mark);
     }
   }
@@ -90,9 +102,27 @@ export class Ledger {
   }
 
   /** Forgets the positions that no file has claimed. */
-  forgetKnown(): void {
-    for (const key of this.known.keys()) this.#changes[key] = null;
+  forgetKnown(nowMs: number): void {
+    for (const [key, { path, writtenMs }] of this.known) {
+      this.#changes[key] = null;
+      this.#bury(path, dirname(path), writtenMs, nowMs);
+    }
     this.known.clear();
+  }
+
+  /** Forgets the position of a file that is gone and was read to its end. */
+  forget(file: TailedFile, nowMs: number): void {
+    this.#changes[file.key] = null;
+    // What came before it may still be looked for.
+    if (!this.#missed.isSearching(file.path)) {
+      this.#bury(file.origin, dirname(file.location), file.mark.writtenMs, nowMs);
+    }
+  }
+
+  /** Where the folder is gone, too, as that of a container is, nothing can be put away beside the path. */
+  #bury(path: string, folder: string, writtenMs: number | undefined, nowMs: number): void {
+    if (writtenMs === undefined || statIfThere(folder) === undefined) return;
+    this.tombstones.set(path, writtenMs, nowMs);
   }
 
   /** Tells of an event. */

@@ -11,12 +11,14 @@ import { type FoundPath, realPath } from "./discovery.ts";
 import { fileKey, type FileMark, isPlaceholder } from "./identity.ts";
 import { liveNamesOf } from "./rotated_name.ts";
 import { holds, type Surroundings, timeOf } from "./surroundings.ts";
-import type { TailedFile } from "./tailed_file.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** A path beside which earlier contents are to be looked for. */
 interface Search {
   /** What was being read from the path at the last stop; of the first search of a run only. */
   readonly marks: ReadonlyMap<string, FileMark>;
+  /** When the youngest content that was read from the path and is gone was last written to; see tombstones.ts. */
+  readonly goneMs: number | undefined;
   /** When the content that was last seen at the path was last written to; Infinity while only `marks` can tell. */
   sinceMs: number;
   readonly folder: string;
@@ -51,18 +53,14 @@ export class MissedContents {
     return this.#searches.get(path)?.holds === true;
   }
 
-  /** Notes which paths have another inode than at the last look; `known` are the positions that no file has claimed. */
-  compare(
-    found: readonly FoundPath[],
-    files: ReadonlyMap<string, TailedFile>,
-    known: ReadonlyMap<string, FileMark>,
-    nowMs: number,
-  ): void {
+  /** Notes which paths have another inode than at the last look. */
+  compare(found: readonly FoundPath[], ledger: Known, nowMs: number): void {
+    const { files, known, tombstones } = ledger;
     const beganMs = this.#beganMs;
     this.#beganMs ??= Date.now() - clockTickMs;
     let byPath = beganMs === undefined ? marksByPath(known) : undefined;
     const present = new Set(found.map(({ path }) => path));
-    if (byPath !== undefined) this.#expectAbsent(byPath, present, nowMs);
+    if (byPath !== undefined) this.#expectAbsent(byPath, tombstones, present, nowMs);
     else this.#noteVanished(present, nowMs);
     for (const { path, info } of found) {
       const key = fileKey(info);
@@ -71,15 +69,16 @@ export class MissedContents {
       // An inode that was let go of is another file's when it is seen again.
       if (last?.key === key && (files.has(key) || known.has(key))) continue;
       if (last !== undefined) {
-        this.#begin(path, new Map(), last.mtimeMs, nowMs);
+        this.#begin(path, { sinceMs: last.mtimeMs }, nowMs);
         continue;
       }
       const marks = (byPath ??= marksByPath(known)).get(path);
       const mark = marks?.get(key);
       if (mark !== undefined && !isPlaceholder(mark) && holds(path, mark)) continue;
-      if (marks !== undefined) this.#begin(path, marks, Infinity, nowMs);
+      const goneMs = tombstones.writtenMs(path);
+      if (marks !== undefined || goneMs !== undefined) this.#begin(path, { marks, goneMs }, nowMs);
       // Nothing was ever there: there may have been others since we look. That is rare, and nothing waits for it.
-      else if (beganMs !== undefined) this.#begin(path, new Map(), beganMs, nowMs, false);
+      else if (beganMs !== undefined) this.#begin(path, { sinceMs: beganMs, holds: false }, nowMs);
     }
   }
 
@@ -88,20 +87,21 @@ export class MissedContents {
     for (const [path, { key, mtimeMs }] of this.#lastAt) {
       if (key === "" || present.has(path)) continue;
       this.#lastAt.set(path, { key: "", mtimeMs });
-      this.#begin(path, new Map(), mtimeMs, nowMs);
+      this.#begin(path, { sinceMs: mtimeMs }, nowMs);
     }
   }
 
   /** Where nothing is now, there was something at the last stop, and others may have come and gone since. */
   #expectAbsent(
     byPath: ReadonlyMap<string, ReadonlyMap<string, FileMark>>,
+    tombstones: Known["tombstones"],
     present: ReadonlySet<string>,
     nowMs: number,
   ): void {
-    for (const [path, marks] of byPath) {
+    for (const path of new Set([...byPath.keys(), ...tombstones.paths])) {
       if (present.has(path)) continue;
       this.#lastAt.set(path, { key: "", mtimeMs: this.#beganMs! });
-      this.#begin(path, marks, Infinity, nowMs);
+      this.#begin(path, { marks: byPath.get(path), goneMs: tombstones.writtenMs(path) }, nowMs);
     }
   }
 
@@ -117,7 +117,7 @@ export class MissedContents {
     return [...this.#searches].flatMap(([path, search]) => {
       search.restsSinceMs = this.#surroundings.restsSince(search.folder);
       if (search.restsSinceMs === undefined && nowMs < search.untilMs) return [];
-      const sinceMs = this.#youngest(present.get(path), search.marks) ?? search.sinceMs;
+      const sinceMs = this.#sinceMs(search, present.get(path));
       search.done = true;
       return this.#surroundings.siblings(path, search.folder).filter((place) => {
         const key = fileKey(place.info);
@@ -151,7 +151,11 @@ export class MissedContents {
     for (const [path, { key }] of this.#lastAt) if (!files.has(key)) this.#lastAt.delete(path);
   }
 
-  #begin(path: string, marks: ReadonlyMap<string, FileMark>, sinceMs: number, nowMs: number, holds = true): void {
+  #begin(
+    path: string,
+    { marks = noMarks, goneMs, sinceMs = Infinity, holds = true }: Beginning,
+    nowMs: number,
+  ): void {
     const search = this.#searches.get(path);
     if (search !== undefined) {
       search.sinceMs = Math.min(search.sinceMs, sinceMs);
@@ -160,31 +164,38 @@ export class MissedContents {
     }
     const folder = dirname(realPath(path));
     const untilMs = nowMs + patienceMs;
-    this.#searches.set(path, { marks, sinceMs, folder, untilMs, holds, restsSinceMs: undefined, done: false });
+    this.#searches.set(path, { marks, goneMs, sinceMs, folder, untilMs, holds, restsSinceMs: undefined, done: false });
   }
 
   /**
-   * When the youngest content that was being read from `path` at the last stop was last written to, wherever it is now;
-   * where it is gone (compressed, removed), at least when it was seen; undefined when it is still at `path`. Several may
-   * not have been done with at a kill, and what is older than the youngest of them was not missed. Those that were only
-   * found count where there are no others: it was still being looked for what came before them. An inode proves nothing: it may have been truncated, or be another file's by now.
+   * What is not older was missed: when the youngest content that was read from the path was last written to. Of those that
+   * were being read at the last stop, that is asked wherever they are now; where one is gone (compressed, removed), it is at
+   * least when it was seen, and while one is still at the path nothing was missed. Several may not have been done with at a
+   * kill, and what is older than the youngest of them was not missed. Those that were only found count where there are no
+   * others: it was still being looked for what came before them. An inode proves nothing: it may have been truncated, or
+   * be another file's by now.
    */
-  #youngest(key: string | undefined, marks: ReadonlyMap<string, FileMark>): number | undefined {
-    let youngestMs: number | undefined;
+  #sinceMs({ marks, goneMs, sinceMs }: Search, key: string | undefined): number {
+    // A copy may be as old as what is gone, and would come again.
+    let youngestMs = goneMs === undefined ? undefined : goneMs + 1;
     for (const [other, mark] of marks) {
       if (isPlaceholder(mark)) continue;
       const place = this.#surroundings.placeOf(other, mark);
-      if (place === undefined && mark.writtenMs === undefined) continue;
-      if (place === undefined) {
-        youngestMs = Math.max(youngestMs ?? 0, mark.writtenMs!);
-        continue;
-      }
-      if (other === key && fileKey(place.info) === key) return undefined;
-      youngestMs = Math.max(youngestMs ?? 0, timeOf(place.info));
+      if (place !== undefined && other === key && fileKey(place.info) === key) return sinceMs;
+      const writtenMs = place === undefined ? mark.writtenMs : timeOf(place.info);
+      if (writtenMs !== undefined) youngestMs = Math.max(youngestMs ?? 0, writtenMs);
     }
-    return youngestMs ?? oldestFound(marks);
+    return youngestMs ?? oldestFound(marks) ?? sinceMs;
   }
 }
+
+/** What is known of contents: see {@linkcode Ledger}. */
+export type Known = Pick<Ledger, "files" | "known" | "tombstones">;
+
+/** What a search begins with. */
+type Beginning =
+  & { readonly marks?: Search["marks"] | undefined }
+  & Partial<Pick<Search, "goneMs" | "sinceMs" | "holds">>;
 
 /**
  * Positions by the path that they are of. One of which only earlier contents are known is that of theirs: the present one
@@ -219,6 +230,7 @@ function note(marks: Map<string, Map<string, FileMark>>, path: string, key: stri
   else ofPath.set(key, mark);
 }
 
+const noMarks: Search["marks"] = new Map();
 /** The kernel's clock of modification times is behind by so much at the most. */
 const clockTickMs = 20;
 /** Where names never rest, what a search finds is better than nothing. */

@@ -54,7 +54,7 @@ export class Roster implements Disposable {
     this.#surroundings = new Surroundings(this.discovery);
     this.#startAtEnd = from === undefined && options.start === "end";
     this.#missed = new MissedContents(this.#surroundings);
-    this.#ledger = new Ledger(from, this.#missed, options.report);
+    this.#ledger = new Ledger(from, this.#missed, options.report, (path) => this.discovery.finds(path), nowMs);
     this.files = this.#ledger.files;
     const fail = (file: TailedFile, error: unknown, atMs: number): void => this.fail(file, error, atMs);
     const adopt = (place: FoundPath, atMs: number): void => this.#adoptAll([{ place, outside: true }], atMs);
@@ -106,8 +106,9 @@ export class Roster implements Disposable {
     this.#startAtEnd = false;
     this.contents.reconsiderAll(nowMs);
     if (this.#ledger.known.size > 0 && nowMs - this.#startedMs > this.#tuning.forgetMs) {
-      this.#ledger.forgetKnown();
+      this.#ledger.forgetKnown(nowMs);
     }
+    this.#ledger.tombstones.expire(nowMs - this.#tuning.forgetMs);
   }
 
   /**
@@ -167,7 +168,7 @@ export class Roster implements Disposable {
   remove(file: TailedFile, nowMs: number): void {
     this.#ledger.drop(file);
     if (file.state === "ignored") return;
-    this.#ledger.change(file.key, null);
+    this.#ledger.forget(file, nowMs);
     this.contents.depart(file.key, file.mark, nowMs + this.#tuning.departedMs);
     this.#ledger.say("removed", "info", file.path, `"${file.path}" is gone, read to its end at offset ${file.offset}`);
   }
@@ -224,7 +225,7 @@ export class Roster implements Disposable {
     }
     for (const file of [...this.files.values()]) if (!places.has(file.key) && !file.outside) this.#leave(file, nowMs);
     const { known } = this.#ledger;
-    this.#missed.compare(found, this.files, known, nowMs);
+    this.#missed.compare(found, this.#ledger, nowMs);
     newcomers.push(...this.#unclaimed.search(places, nowMs).map((place) => ({ place, outside: true })));
     // Known contents first: what became of them decides what others are.
     const isKnown = ({ place }: Newcomer): boolean => {
