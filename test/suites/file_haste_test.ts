@@ -6,6 +6,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { mergePosition, type Position } from "../../src/pipeline/checkpoint.ts";
+import { Discovery } from "../../src/sources/file/discovery.ts";
+import { fileKey } from "../../src/sources/file/identity.ts";
+import { Surroundings } from "../../src/sources/file/surroundings.ts";
 import { append, filesCase, lines, numbered, pauseMs, Reader, type ReaderOptions } from "../peers/file_reader.ts";
 
 /** What was in `path` is gone, and the inode is that of another file, of another name and content. */
@@ -120,6 +123,60 @@ filesCase("a kill at any batch after a content was adopted with an inode used be
   } finally {
     Deno.removeSync(aside, { recursive: true });
   }
+});
+
+/** Beside a file or as the file of a position: what a rotation hid from each look until all patience was over. */
+for (
+  const [what, known] of [["a content that was missed", false], ["the rest of what was being read", true]] as const
+) {
+  filesCase(`names that never rest: ${what} is found when it shows at last`, async (folder, base) => {
+    const path = join(folder, "a.log");
+    const aside = Deno.makeTempDirSync();
+    try {
+      append(path, lines(numbered(0, 10)));
+      const first = new Reader(folder, base);
+      await arrived(first, 10);
+      const from = await first.stop();
+      append(path, lines(numbered(10, 20)));
+      Deno.renameSync(path, join(aside, "1"));
+      if (!known) { // what was being read is there, and another content came after it
+        Deno.renameSync(join(aside, "1"), `${path}.2`);
+        append(join(aside, "1"), lines(numbered(20, 30)));
+      }
+      append(path, lines(numbered(30, 40)));
+      using _names = restlessness(folder, () => {});
+      const reader = new Reader(folder, { ...base, from });
+      const [before, after] = known
+        ? [numbered(30, 40), [...numbered(10, 20), ...numbered(30, 40)]]
+        : [[...numbered(10, 20), ...numbered(30, 40)], numbered(10, 40)];
+      await pauseMs(known ? 5_500 : 2_500);
+      assert.deepEqual([...reader.records].sort(), before);
+      Deno.renameSync(join(aside, "1"), `${path}.1`);
+      await arrived(reader, after.length);
+      await reader.stop();
+      assert.deepEqual([...reader.records].sort(), after);
+    } finally {
+      Deno.removeSync(aside, { recursive: true });
+    }
+  });
+}
+
+filesCase("a file that was renamed while its folder was listed by inode is found when the names rest", (folder) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 3)));
+  const key = fileKey(Deno.statSync(path));
+  const surroundings = new Surroundings(new Discovery([path], []));
+  const real = Date.now;
+  try {
+    Date.now = () => Deno.statSync(folder).mtime!.getTime() + 19;
+    assert.equal(surroundings.locate(key, path, path), path);
+    Deno.renameSync(path, `${path}.1`);
+    Date.now = () => Deno.statSync(folder).mtime!.getTime() + 21;
+    assert.equal(surroundings.locate(key, path, path), `${path}.1`);
+  } finally {
+    Date.now = real;
+  }
+  return Promise.resolve();
 });
 
 filesCase("a copy over what the path held before, made while nobody watched, is gone on in", async (folder, base) => {

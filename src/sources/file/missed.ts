@@ -22,7 +22,10 @@ interface Search {
   /** When the content that was last seen at the path was last written to; Infinity while only `marks` can tell. */
   sinceMs: number;
   readonly folder: string;
-  readonly untilMs: number;
+  /** How long the present content waits where names never rest. */
+  untilMs: number;
+  /** That is over: looked on for at leisure. */
+  late: boolean;
   /** Whether the present content waits for the end of the search. */
   holds: boolean;
   /** See `Discovery.restsSince`. */
@@ -45,7 +48,7 @@ export class MissedContents {
 
   /** Whether the names have to rest before all is found. */
   get searching(): boolean {
-    return this.#searches.size > 0;
+    return [...this.#searches.values()].some(({ late }) => !late);
   }
 
   /** Whether the present content of `path` waits for the end of a search. */
@@ -136,14 +139,25 @@ export class MissedContents {
     for (const [path, search] of [...this.#searches]) {
       const { done, folder, restsSinceMs, untilMs } = search;
       search.done = false;
-      const late = nowMs >= untilMs;
-      if (!done || !late && !this.#surroundings.isAsOf(folder, restsSinceMs)) continue;
+      if (!done) continue;
+      if (!this.#surroundings.isAsOf(folder, restsSinceMs)) {
+        if (nowMs >= untilMs) this.#goOnAtLeisure(path, search, nowMs, settle);
+        continue;
+      }
       this.#searches.delete(path);
       const takeBack = settle(path);
-      if (late || this.#surroundings.isAsOf(folder, restsSinceMs)) continue;
+      if (this.#surroundings.isAsOf(folder, restsSinceMs)) continue;
       takeBack();
       this.#searches.set(path, search);
     }
+  }
+
+  /** The present content waits no longer; what one look misses where names never rest, another may find. */
+  #goOnAtLeisure(path: string, search: Search, nowMs: number, settle: (path: string) => unknown): void {
+    search.late = true;
+    search.holds = false;
+    settle(path);
+    if (nowMs >= search.untilMs + leisureMs) this.#searches.delete(path);
   }
 
   /** Forgets paths whose last inode is followed no more. */
@@ -157,14 +171,17 @@ export class MissedContents {
     nowMs: number,
   ): void {
     const search = this.#searches.get(path);
+    const untilMs = nowMs + patienceMs;
     if (search !== undefined) {
       search.sinceMs = Math.min(search.sinceMs, sinceMs);
       search.holds ||= holds;
+      if (search.late) search.untilMs = untilMs;
+      search.late = false;
       return;
     }
     const folder = dirname(realPath(path));
-    const untilMs = nowMs + patienceMs;
-    this.#searches.set(path, { marks, goneMs, sinceMs, folder, untilMs, holds, restsSinceMs: undefined, done: false });
+    const begun = { restsSinceMs: undefined, done: false, late: false };
+    this.#searches.set(path, { marks, goneMs, sinceMs, folder, untilMs, holds, ...begun });
   }
 
   /**
@@ -233,5 +250,7 @@ function note(marks: Map<string, Map<string, FileMark>>, path: string, key: stri
 const noMarks: Search["marks"] = new Map();
 /** The kernel's clock of modification times is behind by so much at the most. */
 const clockTickMs = 20;
-/** Where names never rest, what a search finds is better than nothing. */
+/** Where names never rest, nothing waits for longer than this; */
 const patienceMs = 2_000;
+/** what is found later is better than nothing, while copies of what was delivered are still known for what they are. */
+const leisureMs = 30_000;

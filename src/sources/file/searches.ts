@@ -25,7 +25,10 @@ export interface CopySearch {
    * older are of that content or of a later one. Infinity: such copies are looked for elsewhere.
    */
   readonly sinceMs: number;
+  /** How long the present content waits where names never rest. */
   readonly untilMs: number;
+  /** That is over: looked on for at leisure. */
+  readonly late: boolean;
 }
 
 /** What is done with what is found. */
@@ -57,19 +60,19 @@ export class CopySearches {
 
   /** Whether a copy is looked for that a rotation under way may hide. */
   get open(): boolean {
-    return this.#open.length > 0;
+    return this.#open.some(({ late }) => !late);
   }
 
   /** Whether copies of what was in `file` are still looked for. */
   isFor(file: TailedFile): boolean {
-    return this.#open.some(({ key }) => key === file.key);
+    return this.#open.some(({ key, late }) => key === file.key && !late);
   }
 
   /** Looks for the copies beside `file`, now and, while names change, again. */
   begin(file: TailedFile, mark: FileMark | undefined, sinceMs: number, nowMs: number): void {
     const { key, origin, location, program } = file;
     const folder = dirname(location);
-    this.#run({ key, origin, folder, program, mark, sinceMs, untilMs: nowMs + searchPatienceMs }, nowMs);
+    this.#run({ key, origin, folder, program, mark, sinceMs, untilMs: nowMs + patienceMs, late: false }, nowMs);
   }
 
   /** Repeats what names that change may have disturbed. */
@@ -87,7 +90,8 @@ export class CopySearches {
       timeOf(place.info) >= sinceMs && this.#isNew(place) && !this.#surroundings.isExcluded(place.path)
     );
     for (const place of missed.sort((a, b) => timeOf(a.info) - timeOf(b.info))) this.#handler.adopt(place, nowMs);
-    if (nowMs < untilMs && !this.#surroundings.isAsOf(folder, restsSinceMs)) this.#open.push(search);
+    if (nowMs >= untilMs + leisureMs || this.#surroundings.isAsOf(folder, restsSinceMs)) return;
+    this.#open.push({ ...search, late: nowMs >= untilMs });
   }
 
   /** The copy that holds what was not read of the content which was truncated. */
@@ -128,5 +132,7 @@ export class CopySearches {
   }
 }
 
-/** Where names never rest, the present content cannot wait forever. */
-const searchPatienceMs = 2_000;
+/** Where names never rest, nothing waits for longer than this; */
+const patienceMs = 2_000;
+/** what is found later is better than nothing, while copies of what was delivered are still known for what they are. */
+const leisureMs = 30_000;

@@ -4,16 +4,19 @@ import { type Discovery, type FoundPath, openRegular, realPath, statIfThere } fr
 import { fileKey, type FileMark, isContentOf } from "./identity.ts";
 import { isRotatedName } from "./rotated_name.ts";
 
+/** Which inode has which path in one folder. */
+interface NameIndex {
+  readonly folder: string;
+  readonly restsSinceMs: number | undefined;
+  readonly madeMs: number;
+  readonly paths: ReadonlyMap<string, string>;
+}
+
 /** The folders around the files of one source. */
 export class Surroundings {
   readonly #discovery: Discovery;
   /** Of the folder that was asked for last. */
-  #index: {
-    readonly folder: string;
-    readonly restsSinceMs: number | undefined;
-    readonly madeMs: number;
-    readonly paths: ReadonlyMap<string, string>;
-  } | undefined;
+  #index: NameIndex | undefined;
 
   constructor(discovery: Discovery) {
     this.#discovery = discovery;
@@ -51,11 +54,7 @@ export class Surroundings {
   /** Paths by inode. After a start hundreds of inodes may be asked for: the names are not looked at anew for each. */
   #indexOf(folder: string, names: readonly string[]): ReadonlyMap<string, string> {
     const known = this.#index;
-    const nowMs = performance.now();
-    if (known?.folder === folder) {
-      // One that is made while names change is soon made again; whoever missed a file asks again when the names rest.
-      if (this.#discovery.isAsOf(folder, known.restsSinceMs) || nowMs - known.madeMs < indexMs) return known.paths;
-    }
+    if (known?.folder === folder && this.#isFresh(known)) return known.paths;
     const restsSinceMs = this.#discovery.restsSince(folder);
     const paths = new Map<string, string>();
     for (const name of names) {
@@ -64,6 +63,12 @@ export class Surroundings {
     }
     this.#index = { folder, restsSinceMs, madeMs: performance.now(), paths };
     return paths;
+  }
+
+  /** One that was made while names change serves while they do: whoever misses a file then asks again when they rest. */
+  #isFresh({ folder, restsSinceMs, madeMs }: NameIndex): boolean {
+    if (this.#discovery.isAsOf(folder, restsSinceMs)) return true;
+    return this.#discovery.restsSince(folder) === undefined && performance.now() - madeMs < indexMs;
   }
 
   /** Files in `folder` whose names are those of earlier contents of `path`. */

@@ -13,6 +13,8 @@ export class UnclaimedPositions {
   readonly #depart: (key: string, mark: FileMark) => void;
   readonly #untilMs: number;
   #searching = false;
+  /** Given up where names never rest: they may turn up all the same. */
+  readonly #late = new Set<string>();
 
   /**
    * @param depart told of contents that are gone, once each
@@ -40,32 +42,44 @@ export class UnclaimedPositions {
     const found: FoundPath[] = [];
     this.#searching = false;
     for (const [key, mark] of this.#ledger.known) {
-      if (places.has(key) || this.#ledger.gone.has(key)) continue;
+      if (places.has(key) || this.#ledger.gone.has(key) && !this.#late.has(key)) continue;
       const location = realPath(mark.path);
       const restsSinceMs = this.#surroundings.restsSince(dirname(location));
       const located = this.#surroundings.locate(key, mark.path, location);
       const path = located !== undefined && isPlaceOf(mark, located, location) ? located : undefined;
       const info = path === undefined ? undefined : statIfThere(path);
       if (path !== undefined && info !== undefined) {
+        this.#ledger.gone.delete(key);
+        this.#late.delete(key);
         found.push({ path, info });
         continue;
       }
       // Whose inode another file has by now is gone, however names change: what is in that file is for others to find.
       const usedAgain = located !== undefined && path === undefined && isAt(located, key);
-      if (!usedAgain && !this.#surroundings.isAsOf(dirname(location), restsSinceMs) && nowMs < this.#untilMs) {
+      const rests = usedAgain || this.#surroundings.isAsOf(dirname(location), restsSinceMs);
+      if (!rests && nowMs < this.#untilMs) {
         this.#searching = true; // a rotation may have moved it past us, name by name
         continue;
       }
-      this.#ledger.gone.add(key);
-      this.#depart(key, mark);
-      this.#ledger.say(
-        "lost",
-        "info",
-        mark.path,
-        `"${mark.path}" as it was at the last run is gone: lines after its offset ${mark.offset}, if any, are out of reach`,
-      );
+      if (rests) this.#late.delete(key);
+      else this.#late.add(key);
+      this.#giveUp(key, mark);
     }
     return found;
+  }
+
+  /** What is noted of a content that is gone is for copies and for the next start alone. */
+  #giveUp(key: string, mark: FileMark): void {
+    const { gone } = this.#ledger;
+    if (gone.has(key)) return;
+    gone.add(key);
+    this.#depart(key, mark);
+    this.#ledger.say(
+      "lost",
+      "info",
+      mark.path,
+      `"${mark.path}" as it was at the last run is gone: lines after its offset ${mark.offset}, if any, are out of reach`,
+    );
   }
 }
 
