@@ -161,3 +161,22 @@ filesCase("a copy that is written over by the next one is not read again", async
   assert.deepEqual(reader.events.filter(({ kind }) => kind === "lost"), []);
   await reader.stop();
 });
+
+filesCase(
+  "a copy over a file that was renamed away is gone on in where its original was read to",
+  async (folder, base) => {
+    const path = join(folder, "a.log");
+    append(path, lines(numbered(0, 10)));
+    const reader = new Reader(folder, base);
+    await reader.expect(numbered(0, 10));
+    Deno.renameSync(path, `${path}.1`);
+    append(path, lines(numbered(10, 100)));
+    await reader.expect(numbered(0, 100));
+    append(path, lines(numbered(100, 110)));
+    Deno.copyFileSync(path, `${path}.1`);
+    Deno.truncateSync(path);
+    append(path, lines(numbered(110, 120)));
+    await reader.expectSet(numbered(0, 120));
+    await reader.stop();
+  },
+);

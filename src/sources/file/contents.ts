@@ -141,8 +141,7 @@ export class Contents {
       `"${file.path}" was truncated or replaced while nobody watched: read from the beginning`,
     );
     const former = { ...mark, path: file.path };
-    // Not what was rotated away from that path, but what was written over it, or with its inode, where it lies now.
-    if (file.outside) file.path = file.location;
+    callByPlace(file);
     const untilMs = nowMs + this.#tuning.departedMs;
     this.#depart({ key: file.key, mark: former, origin: file.origin, unreadBytes: 0, waypoints: [], untilMs });
     file.verify();
@@ -231,6 +230,7 @@ export class Contents {
       untilMs: nowMs + this.#tuning.departedMs,
     });
     file.restart();
+    callByPlace(file);
     if (this.#isPlaceOfCopies(file)) file.state = "new";
     file.verify(); // should it be truncated again before it is read, its copy can be recognized
     for (const other of this.#ledger.files.values()) if (other.state === "waiting") this.reconsider(other, nowMs);
@@ -270,4 +270,12 @@ export class Contents {
     );
     this.#follow(file);
   }
+}
+
+/**
+ * A file beside the patterns with another content is no more what was rotated away from its path: that was written over, or
+ * had the inode before, where the file lies now.
+ */
+function callByPlace(file: TailedFile): void {
+  if (file.outside) file.path = file.location;
 }
