@@ -155,7 +155,12 @@ class CheckpointFile {
       writeFileAtomic(`${this.#path}.json.prev`, current, { mode: 0o600 });
     }
     const file = Deno.openSync(`${this.#path}.${next}.log`, { write: true, create: true, truncate: true, mode: 0o600 });
-    writeFileAtomic(`${this.#path}.json`, `${json}\n${checksum(json)}\n`, { mode: 0o600 });
+    try {
+      writeFileAtomic(`${this.#path}.json`, `${json}\n${checksum(json)}\n`, { mode: 0o600 });
+    } catch (error) {
+      file.close(); // this is tried with each commit for as long as the disk is full
+      throw error;
+    }
     this.close();
     this.#log = file;
     this.#logBytes = 0;

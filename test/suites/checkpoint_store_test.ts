@@ -4,6 +4,8 @@ import { join } from "node:path";
 import type { Position } from "../../src/pipeline/checkpoint.ts";
 import { CheckpointStore } from "../../src/system/checkpoint_store.ts";
 import { lockFolder } from "../../src/system/lock.ts";
+import { needs, onlyIf } from "../peers/skip.ts";
+import { SmallDisk } from "../peers/small_disk.ts";
 
 async function committed(folder: string, changes: readonly Position[]): Promise<void> {
   await using store = new CheckpointStore(folder);
@@ -89,6 +91,27 @@ Deno.test("CheckpointStore compacts its log and keeps few files", async () => {
   deepStrictEqual(await read(folder), { n: 1_199, filler });
   strictEqual([...Deno.readDirSync(folder)].length <= 4, true);
   Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test({
+  name: "CheckpointStore keeps no files open that a full disk did not let it write, and goes on when there is room",
+  ...onlyIf(needs("root", "mount").ignore === false, "a tmpfs cannot be mounted"),
+  fn: async () => {
+    const folder = Deno.makeTempDirSync();
+    {
+      await using disk = await SmallDisk.mount(folder);
+      disk.fill();
+      await using store = new CheckpointStore(join(folder, "positions"));
+      store.commit("a@b", { n: 0 });
+      const open = [...Deno.readDirSync("/proc/self/fd")].length;
+      for (let n = 1; n <= 100; n++) store.commit("a@b", { n });
+      strictEqual([...Deno.readDirSync("/proc/self/fd")].length, open);
+      disk.free();
+      store.commit("a@b", { m: 1 });
+      deepStrictEqual(await read(join(folder, "positions")), { n: 100, m: 1 });
+    }
+    Deno.removeSync(folder);
+  },
 });
 
 Deno.test("lockFolder() lets one owner in and names it to the next", () => {

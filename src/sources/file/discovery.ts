@@ -121,6 +121,17 @@ export class Discovery {
     return listing.entries;
   }
 
+  /** Whether `folder` may not be listed or entered now: nothing can be told of what is in it, not even that it is gone. */
+  isLocked(folder: string): boolean {
+    this.list(folder);
+    try {
+      Deno.statSync(`${folder}/.`);
+      return this.unreadable.has(folder);
+    } catch (error) {
+      return !(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory);
+    }
+  }
+
   #readFolder(folder: string): readonly Deno.DirEntry[] {
     try {
       const entries = [...Deno.readDirSync(folder)];

@@ -223,6 +223,7 @@ class Iteration {
     try {
       if (!this.#settle(file)) return [];
       const { batches, status } = file.read(this.#context, flush);
+      this.#roster.recover(file);
       if (batches.length > 0) this.#schedule.noteData(file, nowMs);
       if (status === "replaced") {
         this.#roster.contents.replaced(file, nowMs);

@@ -26,6 +26,8 @@ interface Search {
   untilMs: number;
   /** That is over: looked on for at leisure. */
   late: boolean;
+  /** The folder may not be looked at: for so long nothing is over. */
+  locked: boolean;
   /** Whether the present content waits for the end of the search. */
   holds: boolean;
   /** See `Discovery.restsSince`. */
@@ -48,7 +50,7 @@ export class MissedContents {
 
   /** Whether the names have to rest before all is found. */
   get searching(): boolean {
-    return [...this.#searches.values()].some(({ late }) => !late);
+    return [...this.#searches.values()].some(({ late, locked }) => !late && !locked);
   }
 
   /** Whether the present content of `path` waits for the end of a search. */
@@ -118,6 +120,11 @@ export class MissedContents {
     const present = new Map(found.map(({ path, info }) => [path, fileKey(info)]));
     const keys = new Set(present.values());
     return [...this.#searches].flatMap(([path, search]) => {
+      search.locked = this.#surroundings.isLocked(search.folder);
+      if (search.locked) {
+        search.untilMs = nowMs + patienceMs;
+        return [];
+      }
       search.restsSinceMs = this.#surroundings.restsSince(search.folder);
       if (search.restsSinceMs === undefined && nowMs < search.untilMs) return [];
       const sinceMs = this.#sinceMs(search, present.get(path));
@@ -180,7 +187,7 @@ export class MissedContents {
       return;
     }
     const folder = dirname(realPath(path));
-    const begun = { restsSinceMs: undefined, done: false, late: false };
+    const begun = { restsSinceMs: undefined, done: false, late: false, locked: false };
     this.#searches.set(path, { marks, goneMs, sinceMs, folder, untilMs, holds, ...begun });
   }
 

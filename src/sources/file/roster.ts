@@ -125,11 +125,15 @@ export class Roster implements Disposable {
       this.fail(file, error, nowMs);
       return false;
     }
-    if (file.trouble !== undefined) {
-      this.#ledger.say("readable", "info", file.path, `"${file.path}" can be read again`);
-      file.trouble = undefined;
-    }
+    if (file.state !== "following") this.recover(file); // it was looked into
     return file.isOpen;
+  }
+
+  /** A file was read: what was the matter with it is over. */
+  recover(file: TailedFile): void {
+    if (file.trouble === undefined) return;
+    file.trouble = undefined;
+    this.#ledger.say("readable", "info", file.path, `"${file.path}" can be read again`);
   }
 
   /** Opens a file and compares it with what is known of it. Returns whether that could be done. */
@@ -179,6 +183,7 @@ export class Roster implements Disposable {
     const restsSinceMs = this.#surroundings.restsSince(folder);
     const location = this.#surroundings.locate(file.key, file.path, file.location);
     if (location !== undefined) file.location = location;
+    else if (this.#surroundings.isLocked(folder)) return;
     else if (!this.#surroundings.isAsOf(folder, restsSinceMs)) return; // looked for again, when the names rest
     else if (file.state === "ignored" || file.state === "new" || file.offset >= file.seenBytes) {
       this.remove(file, nowMs);

@@ -37,6 +37,11 @@ export class Surroundings {
     return this.#discovery.isExcluded(path);
   }
 
+  /** See {@linkcode Discovery.isLocked}. */
+  isLocked(folder: string): boolean {
+    return this.#discovery.isLocked(folder);
+  }
+
   /** Path of inode `key` in the folder of `location`: names of rotation first, then all others. */
   locate(key: string, path: string, location: string): string | undefined {
     const folder = dirname(location);

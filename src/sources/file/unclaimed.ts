@@ -44,6 +44,7 @@ export class UnclaimedPositions {
     for (const [key, mark] of this.#ledger.known) {
       if (places.has(key) || this.#ledger.gone.has(key) && !this.#late.has(key)) continue;
       const location = realPath(mark.path);
+      if (this.#surroundings.isLocked(dirname(location))) continue;
       const restsSinceMs = this.#surroundings.restsSince(dirname(location));
       const located = this.#surroundings.locate(key, mark.path, location);
       const path = located !== undefined && isPlaceOf(mark, located, location) ? located : undefined;
