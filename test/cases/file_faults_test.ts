@@ -124,6 +124,41 @@ Deno.test({
   },
 });
 
+Deno.test("agent ship follows rotations while the clock of the file system steps by hours, over kills, too", async () => {
+  await using collector = await startCollector();
+  const logs = join(collector.folder, "logs");
+  Deno.mkdirSync(logs);
+  const [path, lines] = [join(logs, "a.log"), new Lines(collector.output)];
+  const sources = { file: { type: "file", include: [join(logs, "*.log")] } };
+  await using shipper = new ShipWith({ sources, port: collector.port });
+  await shipper.startAndWait();
+  const hours = [0, 5, -3, -26, 2, -1, 48, 0];
+  for (const [i, hour] of hours.entries()) {
+    const stamp = new Date(Date.now() + hour * 3_600_000);
+    const write = (count: number): void => {
+      lines.write(path, count);
+      Deno.utimeSync(path, stamp, stamp); // as if the clock said so
+    };
+    write(300);
+    await lines.arrived(`lines of a content, the clock at ${hour} hours`);
+    if (i % 4 === 3) await shipper.kill();
+    write(200); // not read before the rotation
+    if (i % 2 === 0) Deno.renameSync(path, `${path}.${i}`);
+    else {
+      Deno.copyFileSync(path, `${path}.${i}`);
+      Deno.utimeSync(`${path}.${i}`, stamp, stamp);
+      Deno.truncateSync(path);
+    }
+    write(100);
+    if (i % 4 === 3) await shipper.startAndWait();
+    await lines.arrived(`lines around a rotation, the clock at ${hour} hours`);
+  }
+  await shipper.program[Symbol.asyncDispose]();
+  const { lost, duplicates, damaged } = lines.verdict(); // the order is that of each content
+  deepStrictEqual([lost, damaged], [0, 0]);
+  ok(duplicates <= 2 * windowRecords, `${duplicates} duplicates`);
+});
+
 /** An ext4 in a file that can lose its end: the kernel then answers EIO for what was there. */
 class LoopDisk implements AsyncDisposable {
   readonly path: string;

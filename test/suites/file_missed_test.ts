@@ -118,6 +118,22 @@ for (const present of [false, true]) {
   });
 }
 
+filesCase("finds what came and was put away between two looks at a path where nothing is", async (folder, base) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 10)));
+  const reader = new Reader(folder, base);
+  await reader.expect(numbered(0, 10));
+  Deno.removeSync(path);
+  await reader.event("removed");
+  for (const at of [10, 20]) {
+    await pauseMs(200); // it was seen that nothing is there
+    append(path, lines(numbered(at, at + 10)));
+    Deno.renameSync(path, `${path}.${at}`);
+    await reader.expect(numbered(0, at + 10));
+  }
+  await reader.stop();
+});
+
 filesCase("leaves a copy as old as what was read and removed where it is", async (folder, base) => {
   const path = join(folder, "a.log");
   append(path, lines(numbered(0, 10)));

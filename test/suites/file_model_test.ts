@@ -4,10 +4,10 @@
  * twice is what a kill had not committed; each content comes in order.
  *
  * `FILE_MODEL_SEED=N` runs one history again, `FILE_MODEL_RUNS=N` as many new ones beside the usual. The seed is part of
- * the test's name. `FILE_MODEL_HASTE=1` kills also while names change, within milliseconds of a rotation: of some
- * 50 such histories, one still loses what came to a path of which all earlier files were read and removed, so that nothing
- * is in the position about it any more, and was rotated out of the pattern before a batch told of it: at the next start
- * nothing tells it from what lay there before the first one (seed 898916385, "*.log"; timing decides).
+ * the test's name. Hasty histories have kills also while names change, within milliseconds of a rotation; with
+ * `FILE_MODEL_HASTE=1` all are hasty. Timing has a part in them: a seed that failed may pass. Those that are usual now each
+ * lost or repeated something once. One in some 100 others still repeats what was delivered ("*.log*" with the seeds
+ * 582739167, 201274021 and 292522755, each time), and one of 342 lost three lines (50378368; not when it was run again).
  */
 import { deepStrictEqual, ok } from "node:assert/strict";
 import { join } from "node:path";
@@ -16,18 +16,24 @@ import { pauseMs, Reader } from "../peers/file_reader.ts";
 import { FileWorld, randomOf } from "../peers/file_world.ts";
 
 const given = Deno.env.get("FILE_MODEL_SEED");
-const hasty = Deno.env.get("FILE_MODEL_HASTE") === "1";
+const allHasty = Deno.env.get("FILE_MODEL_HASTE") === "1";
 const runs = Number(Deno.env.get("FILE_MODEL_RUNS") ?? 0);
 const seeds = given !== undefined
   ? [Number(given)]
   : [1, 2, 3, 4, 5, 6, ...Array.from({ length: runs }, () => Math.floor(Math.random() * 1e9))];
 
+const hastySeeds = given === undefined ? [898916385, 11745069, 429426215] : [];
+const histories = [
+  ...seeds.map((seed) => ({ seed, hasty: allHasty })),
+  ...hastySeeds.map((seed) => ({ seed, hasty: true })),
+];
+
 for (const pattern of ["*.log", "*.log*"]) {
-  for (const seed of seeds) {
-    Deno.test(`openFileSource() model: pattern ${pattern}, seed ${seed}`, async () => {
+  for (const { seed, hasty } of histories) {
+    Deno.test(`openFileSource() model: pattern ${pattern}, seed ${seed}${hasty ? ", hasty" : ""}`, async () => {
       const folder = Deno.makeTempDirSync();
       try {
-        await new Model(folder, pattern, randomOf(seed)).run();
+        await new Model(folder, pattern, randomOf(seed), hasty).run();
       } finally {
         Deno.removeSync(folder, { recursive: true });
       }
@@ -40,6 +46,8 @@ class Model {
   readonly #folder: string;
   readonly #pattern: string;
   readonly #random: () => number;
+  /** Whether kills come while names change. */
+  readonly #hasty: boolean;
   readonly #world: FileWorld;
   #reader: Reader;
   /** Of all readers before the present one, in order of arrival. */
@@ -49,10 +57,11 @@ class Model {
   #repeated = 0;
   #from: Position | undefined;
 
-  constructor(folder: string, pattern: string, random: () => number) {
+  constructor(folder: string, pattern: string, random: () => number, hasty: boolean) {
     this.#folder = folder;
     this.#pattern = pattern;
     this.#random = random;
+    this.#hasty = hasty;
     this.#reader = this.#start();
     this.#world = new FileWorld(folder, ["a.log", "b.log"], random, (line) => {
       return this.#seen.has(line) || this.#reader.records.includes(line);
@@ -103,7 +112,7 @@ class Model {
 
   /** Ends the reader; some of the last batches it took were not committed by then. Things happen while it is away. */
   async #kill(): Promise<void> {
-    if (!hasty) await pauseMs(restMs);
+    if (!this.#hasty) await pauseMs(restMs);
     const { positions, counts, records } = this.#reader;
     const taken = positions.length;
     if (taken === 0 && this.#from === undefined) return; // before the first position nothing is promised

@@ -7,7 +7,7 @@
  * and the opening of what it found happened while the names rested.
  */
 import { dirname } from "node:path";
-import { type FoundPath, realPath } from "./discovery.ts";
+import { type FoundPath, realPath, statIfThere } from "./discovery.ts";
 import { fileKey, type FileMark, isPlaceholder } from "./identity.ts";
 import { liveNamesOf } from "./rotated_name.ts";
 import { holds, type Surroundings, timeOf } from "./surroundings.ts";
@@ -38,8 +38,10 @@ interface Search {
 /** The searches of one roster. */
 export class MissedContents {
   readonly #surroundings: Surroundings;
-  /** By path: which inode was there last, and when it was last written to. */
+  /** By path: which inode was there at the last look, and when it was last written to. */
   readonly #lastAt = new Map<string, { readonly key: string; readonly mtimeMs: number }>();
+  /** Paths where nothing was at the last look, those that went first in front, with when their folder had changed by then. */
+  readonly #absent = new Map<string, number>();
   readonly #searches = new Map<string, Search>();
   /** When the paths were first compared, on the clock of modification times. */
   #beganMs: number | undefined;
@@ -71,6 +73,7 @@ export class MissedContents {
       const key = fileKey(info);
       const last = this.#lastAt.get(path);
       this.#lastAt.set(path, { key, mtimeMs: timeOf(info) });
+      this.#absent.delete(path);
       // An inode that was let go of is another file's when it is seen again.
       if (last?.key === key && (files.has(key) || known.has(key))) continue;
       if (last !== undefined) {
@@ -89,10 +92,35 @@ export class MissedContents {
 
   /** Where nothing is any more, others may have come and gone, and no other may come for long. */
   #noteVanished(present: ReadonlySet<string>, nowMs: number): void {
+    for (const [path, changedMs] of this.#absent) if (!present.has(path)) this.#lookAgain(path, changedMs, nowMs);
     for (const [path, { key, mtimeMs }] of this.#lastAt) {
       if (key === "" || present.has(path)) continue;
-      this.#lastAt.set(path, { key: "", mtimeMs });
+      this.#noteAbsent(path, mtimeMs);
       this.#begin(path, { sinceMs: mtimeMs }, nowMs);
+    }
+  }
+
+  /** Nothing was at `path` at the last look, and nothing is there now: if its folder changed, there may have been something. */
+  #lookAgain(path: string, changedMs: number, nowMs: number): void {
+    const nowChangedMs = changeOf(path);
+    if (nowChangedMs === changedMs) return;
+    const last = this.#lastAt.get(path);
+    if (last === undefined || nowChangedMs === undefined) {
+      this.#absent.delete(path);
+      return;
+    }
+    this.#absent.set(path, nowChangedMs);
+    this.#begin(path, { sinceMs: last.mtimeMs }, nowMs);
+  }
+
+  #noteAbsent(path: string, mtimeMs: number): void {
+    this.#lastAt.set(path, { key: "", mtimeMs });
+    const changedMs = changeOf(path);
+    if (changedMs === undefined) return; // the folder is gone, too
+    this.#absent.set(path, changedMs);
+    for (const first of this.#absent.keys()) {
+      if (this.#absent.size <= maxAbsent) break;
+      this.#absent.delete(first);
     }
   }
 
@@ -105,7 +133,7 @@ export class MissedContents {
   ): void {
     for (const path of new Set([...byPath.keys(), ...tombstones.paths])) {
       if (present.has(path)) continue;
-      this.#lastAt.set(path, { key: "", mtimeMs: this.#beganMs! });
+      this.#noteAbsent(path, this.#beganMs!);
       this.#begin(path, { marks: byPath.get(path), goneMs: tombstones.writtenMs(path) }, nowMs);
     }
   }
@@ -248,6 +276,12 @@ function oldestFound(marks: ReadonlyMap<string, FileMark>): number | undefined {
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
+/** When the folder of `path` last changed; undefined where it is gone. */
+function changeOf(path: string): number | undefined {
+  const info = statIfThere(dirname(path));
+  return info === undefined ? undefined : timeOf(info);
+}
+
 function note(marks: Map<string, Map<string, FileMark>>, path: string, key: string, mark: FileMark): void {
   const ofPath = marks.get(path);
   if (ofPath === undefined) marks.set(path, new Map([[key, mark]]));
@@ -257,6 +291,8 @@ function note(marks: Map<string, Map<string, FileMark>>, path: string, key: stri
 const noMarks: Search["marks"] = new Map();
 /** The kernel's clock of modification times is behind by so much at the most. */
 const clockTickMs = 20;
+/** Paths where nothing is, whose folders are asked whether they changed. */
+const maxAbsent = 200;
 /** Where names never rest, nothing waits for longer than this; */
 const patienceMs = 2_000;
 /** what is found later is better than nothing, while copies of what was delivered are still known for what they are. */
