@@ -108,7 +108,7 @@ export class Contents {
     }
     const packing = packingOf(head);
     if (packing !== undefined) return this.#ignore(file, packing);
-    if (this.#takeOver(file, nowMs)) return;
+    if (this.#takeOver(file, nowMs) || this.#mayBeSought(file)) return;
     const original = this.#options.once === true ? undefined : findOriginal(file, head, this.#ledger.files.values());
     if (original !== undefined) {
       if (!isSound(original)) {
@@ -124,6 +124,15 @@ export class Contents {
     file.verify(); // should it be truncated before it is read, its copy can be recognized
     this.#ledger.change(file.key, encodeMark(file.mark));
     this.#follow(file);
+  }
+
+  /** Whether a position is still looked for that is of this content: it may be a copy of it, and is decided about then. */
+  #mayBeSought(file: TailedFile): boolean {
+    for (const key of this.#ledger.sought) {
+      const mark = this.#ledger.known.get(key);
+      if (mark !== undefined && !isPlaceholder(mark) && isContentOf(mark, file.peek)) return true;
+    }
+    return false;
   }
 
   /** Goes on, or leaves open what the present content is: earlier ones of the path may have to be found first. */

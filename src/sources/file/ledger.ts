@@ -15,6 +15,8 @@ export class Ledger {
   readonly known = new Map<string, FileMark>();
   /** Those among them that are gone, as far as anybody can tell: their inodes may be used again. */
   readonly gone = new Set<string>();
+  /** Others among them that are looked for, while a rotation under way may hide them. */
+  readonly sought = new Set<string>();
   /** What was read last from paths whose files are gone. */
   readonly tombstones: Tombstones;
   readonly #byPath = new Map<string, TailedFile>();

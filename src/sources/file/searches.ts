@@ -6,7 +6,7 @@
 import { dirname } from "node:path";
 import { type Departures, isFirmBasis } from "./copies.ts";
 import type { FoundPath } from "./discovery.ts";
-import { fileKey, type FileMark, isContentOf } from "./identity.ts";
+import { encodeMark, fileKey, type FileMark, isContentOf } from "./identity.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Surroundings, timeOf } from "./surroundings.ts";
 import { TailedFile } from "./tailed_file.ts";
@@ -102,7 +102,7 @@ export class CopySearches {
       const copy = new TailedFile(key, place.path, place.path, program);
       try {
         copy.open();
-        if (this.#departed.isDeliveredIn(copy)) this.#delivered.set(key, timeOf(place.info));
+        if (this.#departed.isDeliveredIn(copy)) this.#noteDelivered(copy, place);
         else if (this.#departed.has(mark) && isFirmBasis(mark, origin, place.path) && isContentOf(mark, copy.peek)) {
           this.#ledger.files.set(key, copy);
           copy.outside = true; // a pattern may find it, too: the next look at the folders tells
@@ -118,6 +118,16 @@ export class CopySearches {
         copy.close(); // it vanished or may not be read: then it cannot help
       }
     }
+  }
+
+  /** What a pattern finds is noted at once: what departed is forgotten by a kill, and all of the copy would come again. */
+  #noteDelivered(copy: TailedFile, { path, info }: FoundPath): void {
+    this.#delivered.set(copy.key, timeOf(info));
+    if (!this.#surroundings.isFound(path)) return;
+    copy.startAtEnd(copy.look()?.size ?? 0);
+    copy.verify();
+    this.#ledger.known.set(copy.key, copy.mark);
+    this.#ledger.change(copy.key, encodeMark(copy.mark));
   }
 
   #isNew({ info }: FoundPath): boolean {

@@ -32,6 +32,11 @@ export class Surroundings {
     return this.#discovery.isAsOf(folder, sinceMs);
   }
 
+  /** Whether the patterns find `path` when a file is there. */
+  isFound(path: string): boolean {
+    return this.#discovery.finds(path);
+  }
+
   /** Whether a pattern leaves `path` out. */
   isExcluded(path: string): boolean {
     return this.#discovery.isExcluded(path);

@@ -12,7 +12,6 @@ export class UnclaimedPositions {
   readonly #surroundings: Surroundings;
   readonly #depart: (key: string, mark: FileMark) => void;
   readonly #untilMs: number;
-  #searching = false;
   /** Given up where names never rest: they may turn up all the same. */
   readonly #late = new Set<string>();
 
@@ -34,13 +33,13 @@ export class UnclaimedPositions {
 
   /** Whether a rotation under way may have hidden some of them from the last search. */
   get searching(): boolean {
-    return this.#searching;
+    return this.#ledger.sought.size > 0;
   }
 
   /** Where those are that are not at `places`, which are keyed by inode. */
   search(places: ReadonlyMap<string, unknown>, nowMs: number): readonly FoundPath[] {
     const found: FoundPath[] = [];
-    this.#searching = false;
+    this.#ledger.sought.clear();
     for (const [key, mark] of this.#ledger.known) {
       if (places.has(key) || this.#ledger.gone.has(key) && !this.#late.has(key)) continue;
       const location = realPath(mark.path);
@@ -59,7 +58,7 @@ export class UnclaimedPositions {
       const usedAgain = located !== undefined && path === undefined && isAt(located, key);
       const rests = usedAgain || this.#surroundings.isAsOf(dirname(location), restsSinceMs);
       if (!rests && nowMs < this.#untilMs) {
-        this.#searching = true; // a rotation may have moved it past us, name by name
+        this.#ledger.sought.add(key); // a rotation may have moved it past us, name by name
         continue;
       }
       if (rests) this.#late.delete(key);
