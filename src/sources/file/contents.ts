@@ -271,12 +271,7 @@ export class Contents {
     file.startAtEnd(file.look()?.size ?? 0);
     file.verify();
     this.#ledger.change(file.key, encodeMark(file.mark));
-    this.#ledger.say(
-      "copied",
-      "info",
-      file.path,
-      `"${file.path}" is a copy of what was delivered: going on at its end`,
-    );
+    this.#ledger.sayDelivered(file.path);
     this.#follow(file);
   }
 }

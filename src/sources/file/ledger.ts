@@ -133,6 +133,11 @@ export class Ledger {
     this.#report(droppedBytes === undefined ? event : { ...event, droppedBytes });
   }
 
+  /** Tells of a copy that is not read. */
+  sayDelivered(path: string): void {
+    this.say("copied", "info", path, `"${path}" is a copy of what was delivered: going on at its end`);
+  }
+
   #forgetPaths(): void {
     for (const path of [...this.#byPath.keys()]) if (this.at(path) === undefined) this.#byPath.delete(path);
     this.#missed.forget(this.files);

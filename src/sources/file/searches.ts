@@ -128,6 +128,7 @@ export class CopySearches {
     copy.verify();
     this.#ledger.known.set(copy.key, copy.mark);
     this.#ledger.change(copy.key, encodeMark(copy.mark));
+    this.#ledger.sayDelivered(path);
   }
 
   #isNew({ info }: FoundPath): boolean {
