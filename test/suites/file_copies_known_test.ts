@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { append, lines, numbered, pauseMs, Reader } from "../peers/file_reader.ts";
+import { append, filesCase, lines, numbered, pauseMs, Reader } from "../peers/file_reader.ts";
 
 Deno.test("openFileSource() a copy is decided about when the position that it may be of was looked for", async () => {
   const folder = Deno.makeTempDirSync();
@@ -54,4 +54,21 @@ Deno.test("openFileSource() a copy of what was read is noted before what is in i
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
+});
+
+filesCase("a copy over an earlier content that was empty is not read again", async (folder, base) => {
+  const path = join(folder, "a.log");
+  append(path, lines(numbered(0, 1)));
+  append(join(folder, "b.log"), "");
+  const reader = new Reader(folder, base);
+  await reader.expect(numbered(0, 1));
+  const other = join(folder, "b.log");
+  Deno.renameSync(other, `${other}.1`);
+  append(other, lines(numbered(1, 11)));
+  await reader.expect(numbered(0, 11));
+  Deno.copyFileSync(other, `${other}.1`); // the same inode
+  Deno.truncateSync(other);
+  append(other, lines(numbered(11, 21)));
+  await reader.expect(numbered(0, 21));
+  await reader.stop();
 });

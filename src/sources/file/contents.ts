@@ -88,7 +88,10 @@ export class Contents {
     const { wasEmpty, soundMtimeMs } = file;
     if (!file.verify()) this.replaced(file, nowMs);
     else if (!wasEmpty || file.soundMtimeMs === soundMtimeMs) return true;
-    else this.#searches.begin(file, undefined, soundMtimeMs, nowMs);
+    else {
+      if (file.state === "following" && this.#isPlaceOfCopies(file)) file.state = "new";
+      this.#searches.begin(file, undefined, soundMtimeMs, nowMs);
+    }
     return false;
   }
 
@@ -246,7 +249,7 @@ export class Contents {
     this.#searches.begin(file, mark, soundMtimeMs < 0 ? Infinity : soundMtimeMs, nowMs);
   }
 
-  /** Whether a rotation may have written a copy over what was in `file`: then it is to be judged like one that is new. */
+  /** Whether a rotation may write a copy over what was in `file`: then it is to be judged like one that is new. */
   #isPlaceOfCopies(file: TailedFile): boolean {
     return [...this.#ledger.files.values()].some((other) =>
       other !== file && isRotatedName(other.origin, file.location)

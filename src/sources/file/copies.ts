@@ -35,7 +35,7 @@ export class Departures {
   /** The content that is now in the open file `file`, no longer remembered. */
   take(file: TailedFile): Departure | undefined {
     const found = this.#all.find(({ key, mark, origin }) =>
-      key !== file.key && mark.path !== file.path && isFirmBasis(mark, origin, file.path) &&
+      key !== file.key && mark.path !== file.place && isFirmBasis(mark, origin, file.place) &&
       isContentOf(mark, file.peek)
     );
     this.#all = this.#all.filter((other) => other !== found);
@@ -49,7 +49,7 @@ export class Departures {
   isDeliveredIn(file: TailedFile): boolean {
     const sizeBytes = file.look()?.size ?? 0;
     return this.#all.some(({ key, mark, origin, waypoints }) => {
-      if (key === file.key || sizeBytes > mark.offset || !isFirmBasis(mark, origin, file.path)) return false;
+      if (key === file.key || sizeBytes > mark.offset || !isFirmBasis(mark, origin, file.place)) return false;
       if (sizeBytes === mark.offset) return isContentOf(mark, file.peek);
       const waypoint = waypoints.findLast(({ offset }) => offset <= sizeBytes);
       return waypoint !== undefined && markerAt(waypoint.offset, file.peek) === waypoint.marker &&
@@ -79,15 +79,15 @@ export function findOriginal(
   for (const other of files) {
     if (other === file || other.state !== "following" && other.state !== "new") continue;
     // Of one of which nothing was read the beginning may be known, and a copy made.
-    if (other.offset === 0 && (other.fingerprint.length === 0 || !isRotatedName(other.origin, file.path))) continue;
+    if (other.offset === 0 && (other.fingerprint.length === 0 || !isRotatedName(other.origin, file.place))) continue;
     const { length, hash } = other.fingerprint;
     if (length <= head.length) {
       let own = hashes.get(length);
       if (own === undefined) hashes.set(length, own = hash53(head, 0, length));
       if (own !== hash) continue;
-    } else if (!isRotatedName(other.origin, file.path)) continue; // a copy that has hardly begun
+    } else if (!isRotatedName(other.origin, file.place)) continue; // a copy that has hardly begun
     const { mark } = other;
-    if (!isFirmBasis(mark, other.origin, file.path) || !canOpen(other)) continue;
+    if (!isFirmBasis(mark, other.origin, file.place) || !canOpen(other)) continue;
     if (isSound(other) && isCopyOf(file.peek, file.look()?.size ?? 0, other.peek, other.look()?.size ?? 0)) {
       return other;
     }
@@ -103,7 +103,7 @@ export function findOriginal(
  * lose to a truncation comes from the copy. A bounded piece is compared per call.
  */
 export function staysCopy(file: TailedFile, original: TailedFile, sizeBytes: number): boolean {
-  if (!isRotatedName(original.origin, file.path)) return false;
+  if (!isRotatedName(original.origin, file.place)) return false;
   if (!isSound(original)) return true; // it was truncated just now: that decides
   if (file.comparedBytes > sizeBytes || file.copyOf !== original.key) file.comparedBytes = 0;
   file.copyOf = original.key;

@@ -99,6 +99,11 @@ export class TailedFile {
     return this.soundMtimeMs >= 0 && this.#offset === 0 && this.#fingerprint.length === 0;
   }
 
+  /** Where it lies: its path is another one's by now when it was rotated out of the patterns. */
+  get place(): string {
+    return this.outside ? this.location : this.path;
+  }
+
   get isOpen(): boolean {
     return this.#file !== undefined;
   }
