@@ -161,7 +161,7 @@ export class DiskSpool implements Spool {
       const trouble = (error: unknown): void => this.#slotTrouble(error);
       const cursor = new SlotFile(files, cursorName(id), instance, startSeq - 1, trouble);
       const dropped = oldestSeq === undefined ? 0 : Math.max(0, oldestSeq - 1 - cursor.value);
-      this.#readers.set(id, { id, cursor, nextSeq: cursor.value + 1, dropped, damaged: 0 });
+      this.#readers.set(id, { id, cursor, nextSeq: cursor.value + 1, dropped, damaged: 0, reading: false });
     }
   }
 
@@ -189,7 +189,8 @@ export class DiskSpool implements Spool {
   #reclaimed(): void {
     if (!this.#room.reclaim(this.#queue.blocked)) return;
     try {
-      this.#room.writeNotices();
+      // At the end a notice that nobody would read any more is left to the next start.
+      if (!this.#finished || [...this.#readers.values()].every(({ reading }) => reading)) this.#room.writeNotices();
     } catch (error) {
       log.error(this.#diskError(error).message);
     }

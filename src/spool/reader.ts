@@ -25,6 +25,8 @@ export interface ReaderState {
   dropped: number;
   /** Records that were not readable any more. */
   damaged: number;
+  /** Whether somebody reads, and what is written now will be read. */
+  reading: boolean;
 }
 
 /** What readers need of the spool. */
@@ -66,6 +68,7 @@ export class SpoolReader implements Source {
     const state = this.#state;
     const signal = AbortSignal.any([stop, closed]);
     state.nextSeq = this.#firstSeq(from);
+    state.reading = true;
     try {
       while (!signal.aborted && !(this.#spool.finished() && state.nextSeq >= shelf.nextSeq)) {
         const segment = shelf.find(state.nextSeq);
@@ -89,6 +92,7 @@ export class SpoolReader implements Source {
         }
       }
     } finally {
+      state.reading = false;
       state.nextSeq = state.cursor.value + 1;
     }
   }

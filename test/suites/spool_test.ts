@@ -55,6 +55,11 @@ function range(from: number, end: number): number[] {
   return Array.from({ length: end - from }, (_, i) => from + i);
 }
 
+async function waitUntil(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(condition());
+}
+
 async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = Deno.makeTempDirSync({ prefix: "spool-" });
   try {
@@ -247,6 +252,24 @@ Deno.test("Spool with dropNewest refuses what finds no room, counts it, and tell
     const { numbers, notices } = await readAll(spool);
     assert.deepEqual(numbers, range(500, 510));
     assert.deepEqual([...told, ...notices], [`gap: ${refused} records not taken by the spool, which was full`]);
+  }));
+
+Deno.test("Spool writes no notice that nobody would read any more: the next start tells", () =>
+  inFolder(async (folder) => {
+    const options = { maxBytes: 8_192, whenFull: "dropNewest" } as const;
+    let refused = 0;
+    {
+      await using spool = await open(folder, options);
+      for (let i = 0; i < 200; i += 10) refused += (await spool.append(numbered(i, i + 10))).refused;
+      spool.finish();
+      await readAll(spool, "a", false);
+      spool.commit("a", { spool: spool.stats().lastSeq }); // the reader has ended; now there is room
+      await waitUntil(() => spool.stats().segments < 2);
+      assert.equal(spool.stats().readers.a!.held, 0);
+    }
+    await using spool = await open(folder, options);
+    const { notices } = await readAll(spool);
+    assert.deepEqual(notices, [`gap: ${refused} records not taken by the spool, which was full`]);
   }));
 
 Deno.test("Spool drops a record longer than half of it, alone, and tells of it", () =>
