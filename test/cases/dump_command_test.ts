@@ -1,7 +1,7 @@
 /** `agent dump` as a program: exit codes, signals, room, names, words; one file or none, never half of one. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { agentCommand } from "../peers/agent.ts";
+import { agentCommand, agentScript } from "../peers/agent.ts";
 import { assertAllEnd, exists, hanging, inPlace, isAlive, type Place } from "../peers/dump_place.ts";
 import { OpenedDump } from "../peers/opened_dump.ts";
 import { type RunningProgram, runProgram, waitFor } from "../peers/process.ts";
@@ -355,11 +355,7 @@ Deno.test({
   ...needs("tar", "sh"),
   fn: () =>
     inPlace(async (place) => {
-      const { command, args } = agentCommand([]);
-      place.script(
-        "agent",
-        `exec ${[command, ...args].map((word) => `'${word}'`).join(" ")} "$@" --only system/identity`,
-      );
+      place.script("agent", agentScript("--only system/identity"));
       const ssh = place.script(
         "ssh",
         `for last; do :; done

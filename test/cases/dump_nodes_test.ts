@@ -8,7 +8,7 @@ import { parseNodes } from "../../src/dump/nodes/address.ts";
 import { gatherNodes, type NodesOptions } from "../../src/dump/nodes/nodes.ts";
 import type { Redactor } from "../../src/dump/redaction.ts";
 import { WorkFile } from "../../src/dump/work_file.ts";
-import { agentCommand } from "../peers/agent.ts";
+import { agentCommand, agentScript } from "../peers/agent.ts";
 import { freePort, isListening } from "../peers/ports.ts";
 import { RunningProgram, runProgram, waitFor } from "../peers/process.ts";
 import { findProgram, needs } from "../peers/skip.ts";
@@ -194,11 +194,7 @@ Deno.test({
     const { folder } = scene;
     await using sshd = await startSshd(folder);
     ok(sshd.pid > 0);
-    const remote = agentCommand([]);
-    put(
-      join(folder, "bin/agent"),
-      `#!/bin/sh\nexec ${[remote.command, ...remote.args].join(" ")} "$@" --only system/identity\n`,
-    );
+    put(join(folder, "bin/agent"), agentScript("--only system/identity"));
     const { command, args } = agentCommand(["dump", "--nodes", "good,closed", "--output", join(folder, "all.tar.gz")]);
     const path = `${folder}:${Deno.env.get("PATH")}`;
     const dumped = await runProgram(command, args, { expectCode: 3, env: { PATH: path, TMPDIR: folder } });

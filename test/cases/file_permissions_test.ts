@@ -35,6 +35,7 @@ Deno.test({
     Deno.chmodSync(path, 0o644);
     await place.arrived("lines of the file");
     strictEqual(said(program, /Cannot read file/), 1);
+    await program.waitForOutput(/can be read again/);
     strictEqual(said(program, /can be read again/), 1);
 
     // A folder that nobody may look into for a while; files are written and rotated in it, and the agent is killed.

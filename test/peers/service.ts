@@ -1,6 +1,6 @@
 /** A machine's file tree that `agent service` installs into, and an agent that a shell script stands for. */
 import { join } from "node:path";
-import { agentCommand } from "./agent.ts";
+import { agentCommand, agentScript } from "./agent.ts";
 import { runProgram } from "./process.ts";
 
 /** A temporary root with a configuration and a program. Dispose it to remove it, and what the service left in /run. */
@@ -15,8 +15,7 @@ export class ServiceRoot implements Disposable {
 
   /** @param port of a RELP server on 127.0.0.1 */
   constructor(port: number) {
-    const { command, args } = agentCommand([]);
-    Deno.writeTextFileSync(this.program, `#!/bin/sh\nexec ${[command, ...args].join(" ")} "$@"\n`, { mode: 0o755 });
+    Deno.writeTextFileSync(this.program, agentScript(), { mode: 0o755 });
     Deno.writeTextFileSync(this.input, "");
     Deno.writeTextFileSync(
       this.config,

@@ -1,4 +1,5 @@
 /** Another machine by ssh: `agent dump` is run there and writes its bundle to us; nothing stays on it. */
+import { stripVTControlCharacters } from "node:util";
 import type { Machine } from "../machine.ts";
 import { startCommand } from "../running_command.ts";
 import type { NodeAddress } from "./address.ts";
@@ -31,9 +32,9 @@ export function dumpOverSsh(
       if (state === "ok" || exitCode === 3) return undefined;
       if (state === "timeout") return "not done at the deadline";
       if (state === "missing") return "there is no ssh on this machine";
-      const last = stderr.trim().split("\n").at(-1) ?? "";
+      const why = reasonIn(stderr);
       if (exitCode === 127) return "agent is not installed there, or not in the PATH of ssh";
-      return `${exitCode === 255 ? "ssh" : "agent dump"} ended with ${exitCode}${last === "" ? "" : `: ${last}`}`;
+      return `${exitCode === 255 ? "ssh" : "agent dump"} ended with ${exitCode}${why === "" ? "" : `: ${why}`}`;
     },
   };
 }
@@ -46,4 +47,10 @@ function remoteCommand({ profile, since, until, deadlineMs }: RemoteWish): strin
     ...(since === undefined ? [] : ["--since", since.toISOString()]),
     ...(until === undefined ? [] : ["--until", until.toISOString()]),
   ].join(" ");
+}
+
+/** What a program says last before it fails: not its advice, and not the places in a program that may follow. */
+function reasonIn(stderr: string): string {
+  const lines = stripVTControlCharacters(stderr).trim().split("\n");
+  return lines.findLast((line) => !/^\s|^Try: /.test(line)) ?? "";
 }
