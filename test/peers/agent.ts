@@ -1,4 +1,5 @@
 /** How tests start the agent: from the source, or as the packed program that the environment names in `AGENT_BIN`. */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const mainPath = fileURLToPath(new URL("../../main.ts", import.meta.url));
@@ -17,11 +18,19 @@ export function agentCommand(words: readonly string[]): { command: string; args:
 export function agentScript(last = ""): string {
   const { command, args } = agentCommand([]);
   const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
-  const packages = { DENO_DIR: `${cache}/deno`, NPM_CONFIG_REGISTRY: undefined };
-  const exported = Object.entries(packages).flatMap(([name, usual]) => {
-    const value = Deno.env.get(name) ?? usual;
-    return value === undefined ? [] : [`export ${name}=${quoted(value)}\n`];
-  });
+  const packages = { DENO_DIR: packageFolder(), NPM_CONFIG_REGISTRY: Deno.env.get("NPM_CONFIG_REGISTRY") };
+  const exported = Object.entries(packages).map(([name, value]) =>
+    value === undefined ? "" : `export ${name}=${quoted(value)}\n`
+  );
   return `#!/bin/sh\n${exported.join("")}exec ${[command, ...args].map(quoted).join(" ")} "$@" ${last}\n`;
+}
+
+/** Folders that a machine needs of this one to run {@linkcode agentScript} from the source: packages, and the runtime. */
+export function agentFolders(): readonly string[] {
+  return [packageFolder(), dirname(Deno.execPath())];
+}
+
+function packageFolder(): string {
+  const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
+  return Deno.env.get("DENO_DIR") ?? `${cache}/deno`;
 }

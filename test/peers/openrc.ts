@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { projectRoot } from "../../scripts/graph.ts";
+import { agentFolders } from "./agent.ts";
 import { asideFolder } from "../../scripts/aside.ts";
 import { asidePackages } from "../../scripts/packages.ts";
 import { RunningProgram, runProgram } from "./process.ts";
@@ -36,7 +37,7 @@ export class OpenRc implements AsyncDisposable {
   /** Boots it. @param shared a folder of this machine, where it is there, too */
   static async boot(shared: string): Promise<OpenRc> {
     const folder = Deno.makeTempDirSync({ prefix: "openrc", dir: shared });
-    const values = [folder, asideFolder(asidePackages.openrc)!, shared, projectRoot];
+    const values = [folder, asideFolder(asidePackages.openrc)!, shared, projectRoot, ...agentFolders()];
     const words = [
       "--mount",
       "--pid",
@@ -84,7 +85,7 @@ export class OpenRc implements AsyncDisposable {
 }
 
 /**
- * `$1` is an empty folder, `$2` the unpacked package, `$3` the shared folder, `$4` the project. The package's `/sbin` and `/lib`
+ * `$1` is an empty folder, `$2` the unpacked package, `$3` the shared folder, `$4` the project, `$5` and `$6` those of {@linkcode agentFolders}. The package's `/sbin` and `/lib`
  * are links into `/usr` here. The machine's mounts are seen by nobody else, and go when its last process does. Its process 1 is a
  * shell, which takes leave of the dead: supervise-daemon waits for ever while its supervisor is a zombie.
  */
@@ -104,6 +105,12 @@ mkdir -p "root/$3" "root/$4"
 mount --bind "$3" "root/$3"
 mount --bind "$4" "root/$4"
 mount -o remount,bind,ro "root/$4"
+for folder in "$5" "$6"; do
+  [ -d "$folder" ] || continue
+  above="above/$(basename "$folder")"
+  mkdir -p "root/$folder" "$above/up" "$above/work"
+  mount -t overlay agent -o lowerdir="$folder",upperdir="$above/up",workdir="$above/work" "root/$folder"
+done
 mount -t proc proc root/proc
 mount --bind root/proc/sys root/proc/sys
 mount -o remount,bind,ro root/proc/sys
